@@ -1,0 +1,102 @@
+"""Settings and limits: frozen, with their units in their names.
+
+A setting comes, strongest first, from a command-line flag, an environment variable (`COLLABDOC_PORT`,
+`COLLABDOC_LIMITS__FRAME_BYTES`), the TOML file, its default here.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from collabdoc.errors import UsageError
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+class Limits(BaseModel):
+    """What bounds each queue, buffer and message. What happens past a limit stands with it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frame_bytes: PositiveInt = Field(16 * MIB, description="one WebSocket message; past it: 1009")
+    update_bytes: PositiveInt = Field(8 * MIB, description="one update; past it: 4413")
+    document_bytes: PositiveInt = Field(64 * MIB, description="snapshot and log of one document; past it: 4413")
+    state_vector_clients: PositiveInt = Field(100_000, description="clients in one state vector; past it: 4400")
+    awareness_bytes: PositiveInt = Field(16 * KIB, description="presence of one client; past it: 4400")
+    awareness_clients: PositiveInt = Field(16, description="client ids that one session may announce; past it: 4400")
+    channels_per_socket: PositiveInt = Field(256, description="documents open on one socket; past it: 4429")
+    outbox_bytes: PositiveInt = Field(
+        1 * MIB, description="edits queued for one slow reader; past it: dropped for one difference"
+    )
+    held_bytes: PositiveInt = Field(1 * MIB, description="edits kept while a document is loaded anew; past it: 1013")
+    writer_queue_bytes: PositiveInt = Field(64 * MIB, description="edits waiting for a commit; past it: 1013")
+    commit_lag_s: PositiveFloat = Field(5.0, description="age of the oldest edit waiting for a commit; past it: 1013")
+    commit_rows: PositiveInt = Field(5_000, description="edits in one commit")
+    resume_entries: PositiveInt = Field(1_000, description="newest log entries kept for clients that come back")
+    resume_bytes: PositiveInt = Field(128 * KIB, description="bytes of those entries")
+    snapshot_updates: PositiveInt = Field(2_000, description="log entries after which a snapshot is made")
+    snapshot_bytes: PositiveInt = Field(4 * MIB, description="log bytes after which a snapshot is made")
+    room_idle_s: PositiveFloat = Field(60.0, description="time after which a document nobody has open leaves memory")
+    silence_s: PositiveFloat = Field(60.0, description="time without a byte after which a socket is closed: 4408")
+    ping_s: PositiveFloat = Field(25.0, description="time without a byte after which a socket is pinged")
+    drain_s: PositiveFloat = Field(10.0, description="time that a shutdown gives commits and last snapshots")
+    goaway_spread_s: PositiveFloat = Field(3.0, description="clients come back within this time after a restart")
+    helper_memory_bytes: PositiveInt = Field(2048 * MIB, description="memory of the helper process")
+    helper_s: PositiveFloat = Field(30.0, description="time of the helper process for one task")
+    http_body_bytes: PositiveInt = Field(1 * MIB, description="body of one HTTP request; past it: 413")
+    list_documents: PositiveInt = Field(200, description="documents in one answer of the list")
+
+
+class Settings(BaseSettings):
+    """How one server runs."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="COLLABDOC_", env_nested_delimiter="__")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    data: Path = Path("collabdoc-data")
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    allow_origin: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+
+def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
+    """Settings from flags (None: not given), the environment and a TOML file; `UsageError` says what is wrong."""
+
+    class Configured(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            if config is None:
+                return init_settings, env_settings
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config)
+
+    if config is not None and not config.is_file():
+        raise UsageError(f"the configuration file {config} does not exist")
+    try:
+        return Configured(**{name: value for name, value in flags.items() if value is not None})
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the configuration file {config} is not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"the setting {place} is {first['input']!r:.60}: {first['msg']}") from None
+    except SettingsError as error:
+        raise UsageError(str(error)) from None

@@ -1,0 +1,208 @@
+"""The native dialect, `collabdoc.v1`: one msgpack array a frame (docs/protocol.md).
+
+1. Nothing is built from a frame before its sizes are known to be in bounds: fields are flat, maps and arrays are
+   refused where the protocol has none, and elements that a later version adds at the end are skipped unbuilt.
+2. An unknown message type decodes to None and is ignored; everything else that is wrong is `Malformed`.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import astuple
+
+import msgpack
+
+from collabdoc.errors import Malformed
+from collabdoc.protocol.lib0 import MAX_SAFE_INTEGER
+from collabdoc.protocol.messages import (
+    Auth,
+    Awareness,
+    ClientMessage,
+    Close,
+    Closed,
+    GoAway,
+    Open,
+    Opened,
+    Ping,
+    Pong,
+    Rejected,
+    Saved,
+    ServerMessage,
+    Update,
+    Updates,
+)
+
+SUBPROTOCOL = "collabdoc.v1"
+MAX_CHANNEL = 2**31 - 1
+MAX_NAME_CHARACTERS = 200
+MAX_FIELDS = 16
+"""Elements of one message, those of later versions included."""
+
+_OPEN, _CLOSE, _UPDATE, _AWARENESS, _AUTH, _PING = 1, 2, 3, 4, 5, 6
+_OPENED, _CLOSED, _PONG, _SAVED, _REJECTED, _GOAWAY = 1, 2, 6, 7, 8, 9
+
+_FIELDS = {
+    # type -> (class, kinds of its fields, how many a sender may leave out at the end)
+    _OPEN: (Open, ("channel", "name", "bytes", "str?", "str?", "uint?"), 3),
+    _CLOSE: (Close, ("channel",), 0),
+    _UPDATE: (Update, ("channel", "id", "bytes"), 0),
+    _AWARENESS: (Awareness, ("channel", "bytes"), 0),
+    _AUTH: (Auth, ("channel", "str"), 0),
+    _PING: (Ping, ("uint",), 0),
+}
+
+
+def check_name(name: str) -> str:
+    """Give the document's name back, or say why it is none.
+
+    1 to 200 characters of Unicode letters and digits and `._~-/`; no segment is empty, `.` or `..`.
+    """
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+        raise Malformed(f"a document's name has {len(name)} characters, expected 1 to {MAX_NAME_CHARACTERS}")
+    for character in name:
+        category = unicodedata.category(character)
+        if character not in "._~-/" and category[0] != "L" and category != "Nd":
+            raise Malformed(f"a document's name holds {character!a}, expected letters, digits and ._~-/")
+    for segment in name.split("/"):
+        if segment in ("", ".", ".."):
+            raise Malformed(f"a document's name has the segment {segment!a}")
+    return name
+
+
+def decode_client(frame: bytes) -> ClientMessage | None:
+    """Read one frame from a client; None for a message type that this version does not know."""
+    type_, values, count = _read_fields(frame, _FIELDS)
+    if values is None:
+        return None
+    cls, kinds, optional = _FIELDS[type_]
+    if count < len(kinds) - optional:
+        raise Malformed(f"{cls.__name__} has {count} fields, expected {len(kinds) - optional}")
+    for kind, value in zip(kinds, values, strict=False):
+        _check(cls.__name__, kind, value)
+    return cls(*values)  # type: ignore[no-any-return]  # the table above types each field
+
+
+def encode_client(message: ClientMessage) -> bytes:
+    """Write one frame as a client does."""
+    types = {Open: _OPEN, Close: _CLOSE, Update: _UPDATE, Awareness: _AWARENESS, Auth: _AUTH, Ping: _PING}
+    return _pack([types[type(message)], *astuple(message)])
+
+
+def encode_server(message: ServerMessage) -> bytes:
+    """Write one frame as the server does."""
+    match message:
+        case Opened(channel, epoch, mode, seq, resumed, server, state_vector, update):
+            info = {"epoch": epoch, "mode": mode, "seq": seq, "resumed": resumed, "server": server}
+            return _pack([_OPENED, channel, info, state_vector, update])
+        case Closed(channel, code, reason):
+            return _pack([_CLOSED, channel, code, reason])
+        case Updates(channel, seq, updates):
+            return encode_updates_head(channel) + encode_updates_tail(seq, updates)
+        case Awareness(channel, awareness):
+            return _pack([_AWARENESS, channel, awareness])
+        case Pong(nonce):
+            return _pack([_PONG, nonce])
+        case Saved(channel, id_):
+            return _pack([_SAVED, channel, id_])
+        case Rejected(channel, id_, code, reason):
+            return _pack([_REJECTED, channel, id_, code, reason])
+        case GoAway(retry_after_ms, reason):
+            return _pack([_GOAWAY, retry_after_ms, reason])
+
+
+def encode_updates_head(channel: int) -> bytes:
+    """The part of an UPDATE frame that differs from client to client."""
+    return b"\x94\x03" + _pack(channel)
+
+
+def encode_updates_tail(seq: int, updates: Iterable[bytes]) -> bytes:
+    """The part of an UPDATE frame that all clients of a document share."""
+    return _pack(seq) + _pack(list(updates))
+
+
+def decode_server(frame: bytes) -> ServerMessage | None:
+    """Read one frame from a server that this client trusts; None for an unknown message type."""
+    try:
+        fields = msgpack.unpackb(frame, max_ext_len=0, strict_map_key=True)
+        match fields:
+            case [1, int(channel), dict(info), bytes(state_vector), bytes(update), *_]:
+                return Opened(
+                    channel,
+                    info["epoch"],
+                    info["mode"],
+                    info["seq"],
+                    info["resumed"],
+                    info["server"],
+                    state_vector,
+                    update,
+                )
+            case [2, int(channel), int(code), str(reason), *_]:
+                return Closed(channel, code, reason)
+            case [3, int(channel), int(seq), list(updates), *_]:
+                return Updates(channel, seq, tuple(updates))
+            case [4, int(channel), bytes(awareness), *_]:
+                return Awareness(channel, awareness)
+            case [6, int(nonce), *_]:
+                return Pong(nonce)
+            case [7, int(channel), int(id_), *_]:
+                return Saved(channel, id_)
+            case [8, int(channel), int(id_), int(code), str(reason), *_]:
+                return Rejected(channel, id_, code, reason)
+            case [9, int(retry_after_ms), str(reason), *_]:
+                return GoAway(retry_after_ms, reason)
+            case [int(type_), *_] if type_ > _GOAWAY or type_ in (0, 5):
+                return None
+    except (ValueError, KeyError, msgpack.UnpackException) as error:
+        raise Malformed(f"a frame is not a message: {error}") from None
+    raise Malformed("a frame is not a message of collabdoc.v1")
+
+
+def _pack(value: object) -> bytes:
+    return msgpack.packb(value)  # type: ignore[no-any-return]  # msgpack has no types
+
+
+def _read_fields(
+    frame: bytes, table: dict[int, tuple[type, tuple[str, ...], int]]
+) -> tuple[int, list[object] | None, int]:
+    """The type, the known fields (None where the type is unknown) and how many fields were sent."""
+    unpacker = msgpack.Unpacker(max_buffer_size=len(frame) or 1, max_array_len=0, max_map_len=0, max_ext_len=0)
+    try:
+        unpacker.feed(frame)
+        count = unpacker.read_array_header() - 1
+        if not 0 <= count < MAX_FIELDS:
+            raise Malformed(f"a message has {count + 1} elements, expected 1 to {MAX_FIELDS}")
+        type_ = unpacker.unpack()
+        if type(type_) is not int or type_ < 0:
+            raise Malformed("a message does not begin with its type, an unsigned integer")
+        known = len(table[type_][1]) if type_ in table else 0
+        values = [unpacker.unpack() for _ in range(min(known, count))]
+        for _ in range(count - len(values)):
+            unpacker.skip()
+        left = len(frame) - unpacker.tell()
+    except (ValueError, RecursionError, msgpack.UnpackException) as error:
+        # msgpack's own words where it has any; a frame that just ends raises OutOfData without one.
+        raise Malformed(f"a frame is not one msgpack array: {error or 'it ends too early'}") from None
+    if left:
+        raise Malformed(f"{left} bytes follow the message in its frame")
+    return type_, values if type_ in table else None, count
+
+
+def _check(message: str, kind: str, value: object) -> None:
+    if kind.endswith("?"):
+        if value is None:
+            return
+        kind = kind[:-1]
+    match kind:
+        case "channel":
+            good = type(value) is int and 1 <= value <= MAX_CHANNEL
+        case "id":
+            good = type(value) is int and 1 <= value <= MAX_SAFE_INTEGER
+        case "uint":
+            good = type(value) is int and 0 <= value <= MAX_SAFE_INTEGER
+        case "bytes":
+            good = type(value) is bytes
+        case "name" | "str":
+            good = type(value) is str
+        case _:
+            raise AssertionError(kind)
+    if not good:
+        raise Malformed(f"{message} holds {value!a:.40} where a {kind} is expected")

@@ -1,0 +1,1 @@
+"""Revisions of the storage format (docs/storage-format.md), applied by Alembic."""
