@@ -1,0 +1,83 @@
+/**
+ * What a person is told about their document, derived from facts alone.
+ *
+ * 1. `saved` is said only where everything made here, sent or not, has been SAVED by the server.
+ * 2. The derivation is pure: the same facts give the same status.
+ */
+
+import type { Mode } from '../protocol/messages'
+import type { ChannelState, LineState } from './machine'
+
+export type Status =
+  | { kind: 'connecting' }
+  | { kind: 'saving' } // open; some own edits are not yet SAVED
+  | { kind: 'saved' } // open; every own edit is SAVED
+  | { kind: 'readonly' } // open in mode "read"
+  | { kind: 'offline'; unsaved: boolean } // the device has no network; edits are kept on this device
+  | { kind: 'reconnecting'; retryAt: number; reason: string; unsaved: boolean } // retryAt: Date.now() ms
+  | { kind: 'unsaveable'; retryAt: number; reason: string } // open for reading; the server cannot store now; edits kept
+  | { kind: 'refused'; code: number; reason: string } // the server said no; trying again will not mend it
+  | { kind: 'replaced'; reason: string } // the document began a new life; the local copy is kept aside
+
+/** Why the line or the channel is not open, and when it will be tried again. */
+export interface Trouble {
+  readonly code: number
+  readonly reason: string
+  readonly retryAt: number
+}
+
+export const NO_TROUBLE: Trouble = { code: 0, reason: '', retryAt: 0 }
+
+export interface Facts {
+  readonly line: LineState
+  readonly lineTrouble: Trouble
+  readonly channel: ChannelState
+  readonly channelTrouble: Trouble
+  /** False where the device says that it has no network. */
+  readonly network: boolean
+  readonly mode: Mode
+  readonly unsaved: boolean
+  /** The server could not store an edit; further ones are held back until the channel is opened again. */
+  readonly holding: boolean
+}
+
+export function deriveStatus(facts: Facts): Status {
+  const { line, lineTrouble, channel, channelTrouble, unsaved } = facts
+  if (channel === 'refused') return refused(channelTrouble)
+  if (channel === 'replaced') return { kind: 'replaced', reason: channelTrouble.reason }
+  switch (line) {
+    case 'refused':
+      return refused(lineTrouble)
+    case 'idle':
+    case 'offline':
+      return { kind: 'offline', unsaved }
+    case 'waiting':
+      return facts.network ? reconnecting(lineTrouble, unsaved) : { kind: 'offline', unsaved }
+    case 'connecting':
+      return facts.network ? { kind: 'connecting' } : { kind: 'offline', unsaved }
+    case 'up':
+      return onLine(channel, facts)
+  }
+}
+
+function onLine(channel: Exclude<ChannelState, 'refused' | 'replaced'>, facts: Facts): Status {
+  if (facts.holding) return { kind: 'unsaveable', retryAt: facts.channelTrouble.retryAt, reason: facts.channelTrouble.reason }
+  switch (channel) {
+    case 'away':
+    case 'opening':
+      return { kind: 'connecting' }
+    case 'waiting':
+      return reconnecting(facts.channelTrouble, facts.unsaved)
+    case 'open':
+      if (facts.mode === 'read') return { kind: 'readonly' }
+      return { kind: facts.unsaved ? 'saving' : 'saved' }
+  }
+}
+
+function refused({ code, reason }: Trouble): Status {
+  return { kind: 'refused', code, reason }
+}
+
+function reconnecting({ retryAt, reason }: Trouble, unsaved: boolean): Status {
+  return { kind: 'reconnecting', retryAt, reason, unsaved }
+}
