@@ -17,6 +17,8 @@ from collabdoc.protocol.lib0 import read_bytes, read_varuint, write_bytes, write
 
 MAX_CLOCK_STEP = 2**20
 MAX_CLOCK = 2**31 - 1
+MAX_REMEMBERED = 1024
+"""Clients that have left, of which the removal can still be told."""
 _REMOVED = b"null"
 
 
@@ -39,11 +41,12 @@ class _Known:
 class Awareness:
     """Presence in one document. Owners are whatever stands for a session."""
 
-    __slots__ = ("_known", "_max_bytes", "_max_clients", "_owned", "dropped")
+    __slots__ = ("_known", "_left", "_max_bytes", "_max_clients", "_owned", "dropped")
 
     def __init__(self, *, max_bytes: int, max_clients: int) -> None:
         self._known: dict[int, _Known] = {}
         self._owned: dict[object, set[int]] = {}
+        self._left: dict[int, int] = {}  # client -> clock of its removal, for readers who have not heard of it yet
         self._max_bytes = max_bytes
         self._max_clients = max_clients
         self.dropped = 0
@@ -67,22 +70,31 @@ class Awareness:
             changed.add(entry.client)
         return changed
 
-    def remove(self, owner: object) -> bytes | None:
-        """Forget a session's clients; the update that tells the others, None where it had none."""
-        removed = [
-            Entry(client, known.clock + 1, _REMOVED)
-            for client in self._owned.pop(owner, ())
-            if (known := self._known.pop(client)).state != _REMOVED
-        ]
-        return encode(removed) if removed else None
+    def remove(self, owner: object) -> set[int]:
+        """Forget a session's clients; their ids, where others have yet to be told."""
+        gone: set[int] = set()
+        for client in self._owned.pop(owner, ()):
+            known = self._known.pop(client)
+            if known.state != _REMOVED:
+                gone.add(client)
+            self._left[client] = known.clock + 1
+        while len(self._left) > MAX_REMEMBERED:
+            del self._left[next(iter(self._left))]
+        return gone
 
     def everyone(self) -> list[int]:
         """The client ids that are present."""
         return [client for client, known in self._known.items() if known.state != _REMOVED]
 
     def encode(self, clients: Iterable[int]) -> bytes:
-        """The awareness update for these client ids, as far as they are known."""
-        return encode([Entry(c, known.clock, known.state) for c in clients if (known := self._known.get(c))])
+        """The awareness update for these client ids: what they say, or that they have left."""
+        entries = []
+        for client in clients:
+            if known := self._known.get(client):
+                entries.append(Entry(client, known.clock, known.state))
+            elif client in self._left:
+                entries.append(Entry(client, self._left[client], _REMOVED))
+        return encode(entries)
 
     def owned(self, owner: object) -> frozenset[int]:
         return frozenset(self._owned.get(owner, ()))
@@ -93,6 +105,7 @@ class Awareness:
             self.dropped += 1
             return False
         owned.add(entry.client)
+        self._left.pop(entry.client, None)
         return True
 
 

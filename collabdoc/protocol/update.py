@@ -58,19 +58,22 @@ def check_update(update: bytes, clocks: Mapping[int, int]) -> UpdateInfo:
     Raises `Malformed` for what no honest client sends and `MissingDependencies` for what may become valid once the
     sender has sent everything that the document lacks.
     """
+    missing: list[str] = []  # told only once the whole update is known to be well formed
     try:
-        sections, position = _read_sections(update, clocks)
-        _check_dependencies(sections, clocks)
+        sections, position = _read_sections(update, clocks, missing)
         ends = {section.client: section.end for section in sections}
-        deletes, position = _check_deletes(update, position, clocks, ends)
+        deletes, position = _read_deletes(update, position, clocks, ends, missing)
     except IndexError:
         raise Malformed("an update ends too early") from None
     if position != len(update):
         raise Malformed(f"{len(update) - position} bytes follow an update")
+    if missing:
+        raise MissingDependencies(missing[0])
+    _check_dependencies(sections, clocks)
     return UpdateInfo({section.client: section.start for section in sections}, ends, deletes)
 
 
-def _read_sections(update: bytes, clocks: Mapping[int, int]) -> tuple[list[_Section], int]:
+def _read_sections(update: bytes, clocks: Mapping[int, int], missing: list[str]) -> tuple[list[_Section], int]:
     count, position = read_varuint(update, 0)
     sections: list[_Section] = []
     seen: set[int] = set()
@@ -84,11 +87,11 @@ def _read_sections(update: bytes, clocks: Mapping[int, int]) -> tuple[list[_Sect
             raise Malformed(f"an update has two sections for client {client}")
         if clock > clocks.get(client, 0):
             known = clocks.get(client, 0)
-            raise MissingDependencies(f"an update of client {client} begins at {clock}, the server has {known}")
+            missing.append(f"an update of client {client} begins at {clock}, the server has {known}")
         seen.add(client)
         section = _Section(client, clock)
         for _ in range(structs):
-            length, references, position = _read_struct(update, position)
+            length, references, position = _read_struct(update, position, missing)
             clock += length
             if clock > MAX_CLOCK:
                 raise Malformed(f"an update takes client {client} past the clock 2^31 - 1")
@@ -97,7 +100,7 @@ def _read_sections(update: bytes, clocks: Mapping[int, int]) -> tuple[list[_Sect
     return sections, position
 
 
-def _read_struct(update: bytes, position: int) -> tuple[int, tuple[_Id, ...], int]:
+def _read_struct(update: bytes, position: int, missing: list[str]) -> tuple[int, tuple[_Id, ...], int]:
     """The struct's length in clocks, what it refers to, and where the next one begins."""
     info = update[position]
     position += 1
@@ -107,7 +110,7 @@ def _read_struct(update: bytes, position: int) -> tuple[int, tuple[_Id, ...], in
             raise Malformed(f"a struct has the info byte {info:#04x}, expected {content:#04x}")
         length, position = _read_length(update, position)
         if content == _SKIP:
-            raise MissingDependencies("an update has a gap")
+            missing.append("an update has a gap")
         return length, (), position
     references: tuple[_Id, ...] = ()
     if info & _HAS_ORIGIN:
@@ -313,8 +316,8 @@ def _integrate(
     return len(section.structs), None
 
 
-def _check_deletes(
-    update: bytes, position: int, clocks: Mapping[int, int], ends: Mapping[int, int]
+def _read_deletes(
+    update: bytes, position: int, clocks: Mapping[int, int], ends: Mapping[int, int], missing: list[str]
 ) -> tuple[bool, int]:
     count, position = read_varuint(update, position)
     seen: set[int] = set()
@@ -331,7 +334,5 @@ def _check_deletes(
             if length == 0:
                 raise Malformed(f"an update deletes an empty range of client {client}")
             if clock + length > known:
-                raise MissingDependencies(
-                    f"an update deletes client {client} up to {clock + length}, the server has {known}"
-                )
+                missing.append(f"an update deletes client {client} up to {clock + length}, the server has {known}")
     return count > 0, position

@@ -204,7 +204,7 @@ class SqliteStore:
                 "UPDATE document SET seq = ?, changed_ms = ?, title = ?, kind = ?, search = ? WHERE id = ?",
                 (seq, self._now_ms(), title, kind, _search_text(title, append.document), document_id),
             )
-        return seq
+        return int(seq)
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:

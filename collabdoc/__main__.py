@@ -1,0 +1,5 @@
+"""`python -m collabdoc`."""
+
+from collabdoc.cli import main
+
+main()

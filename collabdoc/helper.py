@@ -1,0 +1,145 @@
+"""A helper process with limits of memory and time, for work that a crafted document could make endless.
+
+Compaction, and reading content for an export, walk structures that clients made; some of them never end, or take all
+memory, inside pycrdt and with the interpreter's lock held. So they run here: when a task takes too long or the process
+dies, the task fails, the process is replaced, and the server never noticed.
+
+Wire, both ways: 4 bytes big-endian length, then one msgpack value: `[task, [argument, ...]]` to the helper,
+`[true, result]` or `[false, reason]` back.
+"""
+
+import asyncio
+import contextlib
+import os
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
+
+import msgpack
+
+from collabdoc.errors import HelperError
+
+_HEADER = struct.Struct(">I")
+_UNLIMITED = 2**32 - 1
+
+
+class Helper:
+    """Runs tasks one at a time in a process that is started when needed."""
+
+    def __init__(self, *, memory_bytes: int, timeout_s: float) -> None:
+        self._memory_bytes = memory_bytes
+        self._timeout_s = timeout_s
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> "Helper":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._kill()
+
+    async def compact(self, snapshot: bytes, updates: Sequence[bytes]) -> bytes:
+        """`document.compact`. Raises `HelperError`."""
+        return await self._run("compact", [snapshot, list(updates)])
+
+    async def export(self, snapshot: bytes, updates: Sequence[bytes], format_: str) -> bytes:
+        """The document's content in a format of `content.FORMATS`. Raises `HelperError`."""
+        return await self._run("export", [snapshot, list(updates), format_])
+
+    async def _run(self, task: str, arguments: list[Any]) -> bytes:
+        request = msgpack.packb([task, arguments])
+        async with self._turn:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    process = await self._started()
+                    assert process.stdin is not None
+                    assert process.stdout is not None
+                    process.stdin.write(_HEADER.pack(len(request)) + request)
+                    await process.stdin.drain()
+                    (length,) = _HEADER.unpack(await process.stdout.readexactly(_HEADER.size))
+                    good, result = msgpack.unpackb(await process.stdout.readexactly(length))
+            except TimeoutError:
+                await self._kill()
+                raise HelperError(f"the task took more than {self._timeout_s:g} s") from None
+            except (OSError, asyncio.IncompleteReadError):
+                await self._kill()
+                raise HelperError("the task took too much memory or crashed") from None
+            except asyncio.CancelledError:
+                await self._kill()  # its answer would be taken for the next task's
+                raise
+        if not good:
+            raise HelperError(result)
+        assert isinstance(result, bytes)
+        return result
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "collabdoc.helper",
+                str(self._memory_bytes),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env={**os.environ, "RUST_BACKTRACE": "0"},
+                start_new_session=True,  # Ctrl-C in a terminal is for the server, which then ends the helper
+            )
+        return self._process
+
+    async def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            # communicate, not wait: it also closes the pipes.
+            await process.communicate()
+
+
+def main() -> None:
+    """The helper process: tasks from standard input until it ends."""
+    _limit_memory(int(sys.argv[1]))
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    while request := _read(stdin):
+        task, arguments = msgpack.unpackb(request, max_bin_len=_UNLIMITED, max_array_len=_UNLIMITED)
+        try:
+            answer = [True, _TASKS[task](*arguments)]
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  # a panic of pycrdt is no Exception; the reason is the answer
+            answer = [False, f"{type(error).__name__}: {error!s:.500}"]
+        packed = msgpack.packb(answer)
+        stdout.write(_HEADER.pack(len(packed)) + packed)
+        stdout.flush()
+
+
+def _read(stream: BinaryIO) -> bytes:
+    header = stream.read(_HEADER.size)
+    return stream.read(_HEADER.unpack(header)[0]) if len(header) == _HEADER.size else b""
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    try:
+        import resource
+    except ImportError:  # not on this platform: the time limit remains
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _compact(snapshot: bytes, updates: list[bytes]) -> bytes:
+    from collabdoc.document import compact
+
+    return compact(snapshot, updates)
+
+
+def _export(snapshot: bytes, updates: list[bytes], format_: str) -> bytes:
+    from collabdoc.content import export_document
+    from collabdoc.document import merge
+
+    return export_document(merge([snapshot, *updates]), format_)
+
+
+_TASKS: dict[str, Callable[..., bytes]] = {"compact": _compact, "export": _export}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,374 @@
+"""The synchronous heart: one document, who is present, and the sessions that have it open.
+
+1. `receive` only changes state. The driver then calls `flush`, stores what it gives, and reports with `committed`.
+2. Peers get an edit at the next `flush`; its author gets SAVED after `committed`.
+3. What goes to the log and to peers are the bytes that came in. An author gets no echo.
+4. The watermark of a batch is the last committed entry before it, so it is true whatever gets lost afterwards.
+5. After pycrdt failed, nothing reads the document until `reload`; what arrives meanwhile is held, within a bound.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from collabdoc.awareness import Awareness as Presence
+from collabdoc.config import Limits
+from collabdoc.document import Document, Meta, merge
+from collabdoc.errors import (
+    DocumentBroken,
+    EpochDiffers,
+    Malformed,
+    MissingDependencies,
+    NotAllowed,
+    Overloaded,
+    ProtocolError,
+    TooLarge,
+)
+from collabdoc.protocol.lib0 import read_state_vector
+from collabdoc.protocol.messages import Awareness, Open, Opened, Update
+from collabdoc.protocol.update import UpdateInfo
+from collabdoc.session import Batch, Session
+
+
+class State(Enum):
+    LOADING = "loading"
+    ACTIVE = "active"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+TRANSITIONS: Mapping[tuple[State, str], State] = {
+    (State.LOADING, "loaded"): State.ACTIVE,
+    (State.ACTIVE, "broke"): State.LOADING,
+    (State.ACTIVE, "drain"): State.DRAINING,
+    (State.LOADING, "drain"): State.DRAINING,
+    (State.ACTIVE, "close"): State.CLOSED,
+    (State.LOADING, "close"): State.CLOSED,
+    (State.DRAINING, "close"): State.CLOSED,
+}
+
+
+def transition(state: State, event: str) -> State:
+    """The state after an event; a KeyError is a fault of ours."""
+    return TRANSITIONS[state, event]
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """What a turn of the room leaves for the store."""
+
+    updates: list[bytes]
+    meta: Meta | None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One edit on its way to the log; `update` is None where it held nothing new and only wants its SAVED."""
+
+    update: bytes | None
+    info: UpdateInfo | None
+    session: Session | None
+    id: int = 0
+    done: Callable[[], None] | None = None
+
+
+class _Recent:
+    """The newest committed entries, for clients that come back."""
+
+    __slots__ = ("_bytes", "_max_bytes", "_max_entries", "_updates", "first")
+
+    def __init__(self, next_seq: int, *, max_entries: int, max_bytes: int) -> None:
+        self.first = next_seq
+        self._updates: deque[bytes] = deque()
+        self._bytes = 0
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+
+    def append(self, update: bytes) -> None:
+        self._updates.append(update)
+        self._bytes += len(update)
+        while self._bytes > self._max_bytes or len(self._updates) > self._max_entries:
+            self._bytes -= len(self._updates.popleft())
+            self.first += 1
+
+    def since(self, seq: int) -> list[bytes] | None:
+        """The entries after `seq`; None where they are no longer, or not yet, here."""
+        skip = seq + 1 - self.first
+        if not 0 <= skip <= len(self._updates):
+            return None
+        return list(self._updates)[skip:]
+
+
+class Room:
+    """One document in memory."""
+
+    def __init__(
+        self,
+        name: str,
+        epoch: str,
+        document: Document,
+        *,
+        seq: int,
+        recent: Iterable[bytes],
+        size_bytes: int,
+        limits: Limits,
+        server: str,
+        refusal: Callable[[], str | None],
+    ) -> None:
+        """`recent` are the updates of the newest log entries, up to `seq`; `refusal` says why no edit can be stored."""
+        self.name = name
+        self.epoch = epoch
+        self.state = State.ACTIVE
+        self.sessions: set[Session] = set()
+        self.awareness = Presence(max_bytes=limits.awareness_bytes, max_clients=limits.awareness_clients)
+        self.committed_seq = seq
+        self.size_bytes = size_bytes
+        self._document = document
+        self._limits = limits
+        self._server = server
+        self._refusal = refusal
+        kept = list(recent)
+        self._recent = _Recent(seq - len(kept) + 1, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
+        for update in kept:
+            self._recent.append(update)
+        self._gathered: list[_Entry] = []
+        self._uncommitted: deque[_Entry] = deque()
+        self._present_changed: set[int] = set()
+        self._held: list[tuple[Session, Open | Update]] = []
+        self._held_bytes = 0
+
+    @property
+    def clocks(self) -> Mapping[int, int]:
+        return self._document.clocks
+
+    @property
+    def has_uncommitted(self) -> bool:
+        return bool(self._uncommitted)
+
+    @property
+    def wants_flush(self) -> bool:
+        return bool(self._gathered or self._present_changed)
+
+    def join(self, session: Session, opening: Open) -> None:
+        """Bring a client up to date and keep it so; a client of another life of the document is closed instead."""
+        session.room = self
+        self.sessions.add(session)
+        if self.state is State.LOADING:
+            self._hold(session, opening, len(opening.state_vector))
+            return
+        try:
+            opened = self._open(session, opening)
+        except ProtocolError as error:
+            session.close(error)
+            return
+        except DocumentBroken:
+            self._break()
+            self._hold(session, opening, len(opening.state_vector))
+            return
+        session.put_opened(opened)
+        if present := self.awareness.everyone():
+            session.put_presence(present, self.awareness.encode(present))
+
+    def leave(self, session: Session) -> None:
+        """A client is gone; its presence is removed for the others."""
+        self.sessions.discard(session)
+        self._present_changed |= self.awareness.remove(session)
+
+    def receive(self, session: Session, message: Update | Awareness) -> None:
+        """Take a client's edit or presence."""
+        if session.closed or session not in self.sessions or self.state in (State.DRAINING, State.CLOSED):
+            return
+        if isinstance(message, Awareness):
+            try:
+                self._present_changed |= self.awareness.receive(session, message.awareness)
+            except ProtocolError as error:
+                session.close(error)
+        elif message.id != session.last_id + 1:
+            session.close(Malformed(f"read the update id {message.id}, expected {session.last_id + 1}"))
+        elif self.state is State.LOADING:
+            session.last_id = message.id
+            self._hold(session, message, len(message.update))
+        else:
+            session.last_id = message.id
+            self._receive_update(session, message)
+
+    def edit(self, update: bytes, done: Callable[[], None]) -> None:
+        """Take an edit of the server's own; `done` is called once it is committed. Raises as a client is refused."""
+        if self.state is not State.ACTIVE:
+            raise Overloaded("the document is not open for edits now, try again")
+        self._take_edit(update, session=None, done=done)
+
+    def flush(self) -> Flush:
+        """Hand what was gathered to the sessions; what is to be stored comes back, in order."""
+        if self._present_changed:
+            self._flush_presence()
+        gathered, self._gathered = self._gathered, []
+        if not gathered:
+            return Flush([], None)
+        shared = self._batch(gathered)
+        authors = {entry.session for entry in gathered}
+        for session in self.sessions:
+            if session not in authors:
+                session.put_batch(shared)
+            elif others := [entry for entry in gathered if entry.session is not session]:
+                session.put_batch(self._batch(others))
+        return Flush(list(shared.updates), self._take_meta())
+
+    def committed(self, count: int, last_seq: int) -> None:
+        """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
+        waiting = self._uncommitted
+        while count or (waiting and waiting[0].update is None):
+            entry = waiting.popleft()
+            if entry.update is not None:
+                count -= 1
+                self._recent.append(entry.update)
+            self._acknowledge(entry)
+        self.committed_seq = last_seq
+
+    def difference(self, state_vector: bytes) -> tuple[int, bytes] | None:
+        """The watermark, and what a reader that was at this state vector lacks; None while the document is loaded."""
+        if self.state is State.LOADING:
+            return None
+        try:
+            return self.committed_seq, self._document.diff(state_vector)
+        except DocumentBroken:
+            self._break()
+            return None
+
+    def reload(self, document: Document, *, size_bytes: int) -> None:
+        """Go on with a fresh copy, loaded after everything gathered was committed."""
+        self.state = transition(self.state, "loaded")
+        self._document = document
+        self.size_bytes = size_bytes
+        for session in self.sessions:
+            session.retry_difference()
+        held, self._held, self._held_bytes = self._held, [], 0
+        for session, message in held:
+            if session not in self.sessions or session.closed:
+                continue
+            if isinstance(message, Open):
+                self.join(session, message)
+            elif self.state is State.ACTIVE:
+                self._receive_update(session, message)
+            else:
+                self._hold(session, message, len(message.update))
+
+    def drain(self) -> None:
+        """Take no more edits; what is on its way still gets its SAVED."""
+        self.state = transition(self.state, "drain")
+
+    def close(self, error: ProtocolError) -> None:
+        """End every session with a reason."""
+        self.state = transition(self.state, "close")
+        for session in self.sessions:
+            session.close(error)
+        self.sessions.clear()
+
+    def _open(self, session: Session, opening: Open) -> Opened:
+        if opening.epoch is not None and opening.epoch != self.epoch:
+            raise EpochDiffers("this copy belongs to another life of the document (deleted and made anew, or restored)")
+        read_state_vector(opening.state_vector, max_clients=self._limits.state_vector_clients)
+        missed = None
+        if opening.epoch is not None and opening.seq is not None:
+            missed = self._recent.since(opening.seq)
+        if missed is None:
+            update = self._document.diff(opening.state_vector)
+        else:
+            update = merge(missed + [entry.update for entry in self._uncommitted if entry.update is not None])
+        return Opened(
+            session.channel,
+            self.epoch,
+            session.mode,
+            self.committed_seq,
+            missed is not None,
+            self._server,
+            self._document.state_vector(),
+            update,
+        )
+
+    def _receive_update(self, session: Session, message: Update) -> None:
+        try:
+            if not session.grant.may_write:
+                raise NotAllowed("this document is open for reading only")
+            self._take_edit(message.update, session=session, id_=message.id)
+            session.asked_to_resync = False
+        except (Overloaded, NotAllowed) as error:
+            session.reject(message.id, error)
+        except MissingDependencies as error:
+            if session.asked_to_resync:
+                session.reject(message.id, error)
+                session.close(error)
+            else:
+                session.asked_to_resync = True
+                session.close(Overloaded(f"{error.reason}: open again, and send what the server lacks"))
+        except ProtocolError as error:
+            session.reject(message.id, error)
+            session.close(error)
+
+    def _take_edit(
+        self, update: bytes, *, session: Session | None, id_: int = 0, done: Callable[[], None] | None = None
+    ) -> None:
+        if reason := self._refusal():
+            raise Overloaded(reason)
+        if len(update) > self._limits.update_bytes:
+            raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._limits.update_bytes}")
+        if self.size_bytes + len(update) > self._limits.document_bytes:
+            raise TooLarge(f"the document would pass its limit of {self._limits.document_bytes} bytes")
+        info = self._document.check(update)
+        try:
+            is_new = self._document.apply(update, info)
+        except DocumentBroken as error:
+            self._break()
+            raise Malformed("the update could not be applied") from error
+        if is_new:
+            self.size_bytes += len(update)
+            entry = _Entry(update, info, session, id_, done)
+            self._gathered.append(entry)
+            self._uncommitted.append(entry)
+        else:
+            entry = _Entry(None, None, session, id_, done)
+            if self._uncommitted:
+                self._uncommitted.append(entry)
+            else:
+                self._acknowledge(entry)
+
+    def _acknowledge(self, entry: _Entry) -> None:
+        if entry.session is not None:
+            entry.session.put_saved(entry.id)
+        elif entry.done is not None:
+            entry.done()
+
+    def _take_meta(self) -> Meta | None:
+        if self.state is State.LOADING:
+            return None
+        try:
+            return self._document.take_meta()
+        except DocumentBroken:
+            self._break()
+            return None
+
+    def _batch(self, entries: list[_Entry]) -> Batch:
+        updates = tuple(entry.update for entry in entries if entry.update is not None)
+        return Batch(self.committed_seq, updates, [entry.info for entry in entries if entry.info is not None])
+
+    def _flush_presence(self) -> None:
+        changed, self._present_changed = self._present_changed, set()
+        encoded = self.awareness.encode(changed)
+        for session in self.sessions:
+            own = self.awareness.owned(session) & changed
+            if not own:
+                session.put_presence(changed, encoded)
+            elif others := changed - own:
+                session.put_presence(others, self.awareness.encode(others))
+
+    def _break(self) -> None:
+        if self.state is State.ACTIVE:
+            self.state = transition(self.state, "broke")
+
+    def _hold(self, session: Session, message: Open | Update, size: int) -> None:
+        self._held_bytes += size
+        if self._held_bytes > self._limits.held_bytes:
+            session.close(Overloaded("the document is being loaded anew, try again"))
+        else:
+            self._held.append((session, message))

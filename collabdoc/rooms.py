@@ -1,0 +1,349 @@
+"""The registry of rooms, and the driver that carries work between rooms, writer, helper and store.
+
+1. A document is loaded once, however many ask at the same time, and is in memory at most once.
+2. A turn of the loop is one `flush` a room: what arrived together leaves, and is stored, together.
+3. Snapshots are made from what is committed, in the helper process; the live document is not touched by it.
+4. A room that nobody has open leaves memory after `room_idle_s`, with a fresh snapshot behind it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from collabdoc.config import Limits
+from collabdoc.document import EMPTY_UPDATE, Document, Kind, Meta, make_meta
+from collabdoc.errors import (
+    CollabdocError,
+    DocumentBroken,
+    NoSuchDocument,
+    Overloaded,
+    Restarting,
+    StoreDamaged,
+    StoreError,
+)
+from collabdoc.helper import Helper
+from collabdoc.protocol.messages import Awareness, Update
+from collabdoc.room import Room, State
+from collabdoc.session import Session
+from collabdoc.store.base import Append, DocumentRow, Loaded, Snapshot, Store
+from collabdoc.writer import Writer
+
+log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+_TICK_S = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """A room and what the driver has to know of it."""
+
+    room: Room
+    log_updates: int
+    log_bytes: int
+    idle_since_s: float | None = None
+    flush_due: bool = False
+    task: "asyncio.Task[None] | None" = None
+    """The snapshot or the reload that is under way."""
+
+
+class Rooms:
+    """`async with` starts and stops it; the writer and the helper are the caller's."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        helper: Helper,
+        limits: Limits,
+        *,
+        server: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._helper = helper
+        self._limits = limits
+        self._server = server
+        self._monotonic = monotonic
+        self._slots: dict[str, _Slot] = {}
+        self._loading: dict[str, asyncio.Task[Room]] = {}
+        self._deleting: dict[str, asyncio.Task[bool]] = {}
+        self._draining = False
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="collabdoc-reader")
+
+    async def __aenter__(self) -> "Rooms":
+        self._loop = asyncio.get_running_loop()
+        self._ticker = asyncio.create_task(self._tick_forever())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = [self._ticker, *self._loading.values(), *(slot.task for slot in self._slots.values() if slot.task)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._reader.shutdown()
+
+    @property
+    def count(self) -> int:
+        """Rooms in memory."""
+        return len(self._slots)
+
+    async def open(self, name: str, *, create: bool) -> Room:
+        """The document's room, loaded if need be. Raises `NoSuchDocument`, `Restarting`, `Overloaded`."""
+        while True:
+            if self._draining:
+                raise Restarting("the server is restarting")
+            if deleting := self._deleting.get(name):
+                await asyncio.wait([deleting])
+            elif slot := self._slots.get(name):
+                return slot.room
+            elif loading := self._loading.get(name):
+                # Shared: that one may have been told not to create. Its errors are for whoever started it.
+                await asyncio.wait([loading])
+                if (error := loading.exception()) and not (create and isinstance(error, NoSuchDocument)):
+                    raise error
+            else:
+                task = self._loading[name] = asyncio.create_task(self._load(name, create=create))
+                task.add_done_callback(lambda _: self._loading.pop(name))
+                # Shielded: others may wait for it by then.
+                return await asyncio.shield(task)
+
+    def receive(self, session: Session, message: Update | Awareness) -> None:
+        """Hand a message to the session's room, and see to what it leaves to do."""
+        if session.room is not None:
+            session.room.receive(session, message)
+            self.schedule(session.room)
+
+    def leave(self, session: Session) -> None:
+        if session.room is not None:
+            session.room.leave(session)
+            self.schedule(session.room)
+
+    def schedule(self, room: Room) -> None:
+        """Flush the room at the end of this turn of the loop, if there is anything to flush."""
+        slot = self._slots.get(room.name)
+        if slot is None or slot.room is not room or slot.flush_due:
+            return
+        if room.wants_flush or room.state is State.LOADING:
+            slot.flush_due = True
+            self._loop.call_soon(self._flush, slot)
+
+    async def edit(self, name: str, update: bytes) -> None:
+        """Apply an edit of the server's own and wait until it is committed."""
+        room = await self.open(name, create=False)
+        saved = asyncio.Event()
+        room.edit(update, saved.set)
+        self.schedule(room)
+        await saved.wait()
+
+    async def create(self, name: str, *, title: str, kind: Kind) -> DocumentRow | None:
+        """Make an empty document of a kind; None where the name is taken."""
+        if self._draining:
+            raise Restarting("the server is restarting")
+        row, made = await self._writer.call(lambda: self._store.create(name, title=title, kind=kind))
+        if not made:
+            return None
+        await self.edit(name, make_meta(title=title, kind=kind))
+        return row
+
+    async def delete(self, name: str) -> bool:
+        """End this life of a document: its sessions are closed, its log is gone. False where there was none."""
+        while busy := self._deleting.get(name) or self._loading.get(name):
+            await asyncio.wait([busy])
+        task = self._deleting[name] = asyncio.create_task(self._delete(name))
+        task.add_done_callback(lambda _: self._deleting.pop(name))
+        return await asyncio.shield(task)
+
+    async def get(self, name: str) -> DocumentRow | None:
+        return await self._read(lambda: self._store.get(name))
+
+    async def list(self, *, query: str, limit: int, offset: int) -> tuple[list[DocumentRow], int]:
+        return await self._read(lambda: self._store.list(query=query, limit=limit, offset=offset))
+
+    async def export(self, name: str, format_: str) -> bytes:
+        """The content as it is committed. Raises `NoSuchDocument`, `HelperError`, `StoreError`."""
+        if slot := self._slots.get(name):
+            self._flush(slot)
+            await self._writer.call(lambda: None)
+        loaded = await self._read(lambda: self._store.load(name))
+        if loaded is None:
+            raise NoSuchDocument("there is no such document")
+        updates = [entry.update for entry in loaded.tail]
+        return await self._helper.export(loaded.snapshot or EMPTY_UPDATE, updates, format_)
+
+    async def check_writable(self) -> None:
+        """Raise the `StoreError` that a commit would meet."""
+        await self._writer.call(self._store.check_writable)
+
+    async def drain(self) -> None:
+        """Take no more opens or edits; return when everything taken was committed."""
+        self._draining = True
+        for slot in self._slots.values():
+            self._flush(slot)
+            slot.room.drain()
+        await self._writer.call(lambda: None)
+
+    async def snapshot_all(self) -> None:
+        """Make the snapshots that are due at the end of a server's life."""
+        for slot in list(self._slots.values()):
+            if slot.task:
+                await asyncio.wait([slot.task])
+            if slot.log_updates:
+                await self._snapshot(slot)
+
+    async def _load(self, name: str, *, create: bool) -> Room:
+        try:
+            loaded = await self._read(lambda: self._store.load(name))
+            if loaded is None:
+                if not create:
+                    raise NoSuchDocument("there is no such document")
+                await self._writer.call(lambda: self._store.create(name))
+                loaded = await self._read(lambda: self._store.load(name))
+                assert loaded is not None
+            room = self._make_room(loaded)
+        except (StoreDamaged, DocumentBroken) as error:
+            log.critical("document %a cannot be loaded: %s", name, error)
+            raise Overloaded("the document is damaged on the server, its operator has to repair it") from error
+        except StoreError as error:
+            log.error("document %a cannot be loaded: %s", name, error)
+            raise Overloaded("the document cannot be loaded now, try again") from error
+        updates = [entry.update for entry in loaded.tail]
+        self._slots[name] = _Slot(room, len(updates), sum(map(len, updates)), self._monotonic())
+        return room
+
+    def _make_room(self, loaded: Loaded) -> Room:
+        document, size_bytes = _document_of(loaded)
+        return Room(
+            loaded.row.name,
+            loaded.row.epoch,
+            document,
+            seq=loaded.row.seq,
+            recent=[entry.update for entry in (*loaded.covered, *loaded.tail)],
+            size_bytes=size_bytes,
+            limits=self._limits,
+            server=self._server,
+            refusal=self._writer.refusal,
+        )
+
+    async def _delete(self, name: str) -> bool:
+        slot = self._slots.pop(name, None)
+        if slot is not None:
+            if slot.task:
+                slot.task.cancel()
+            slot.room.close(NoSuchDocument("the document was deleted"))
+        # In its order among the writes: what was taken before is committed, then goes with the rest.
+        return await self._writer.call(lambda: self._store.delete(name))
+
+    def _flush(self, slot: _Slot) -> None:
+        slot.flush_due = False
+        room = slot.room
+        if room.state is State.CLOSED:
+            return
+        flushed = room.flush()
+        if flushed.updates:
+            count, size = len(flushed.updates), sum(map(len, flushed.updates))
+            self._writer.submit(
+                Append(room.name, flushed.updates, _meta_columns(flushed.meta)),
+                lambda last_seq: self._committed(slot, count, size, last_seq),
+            )
+        if room.state is State.LOADING:
+            self._start(slot, self._reload)
+
+    def _committed(self, slot: _Slot, count: int, size: int, last_seq: int) -> None:
+        slot.room.committed(count, last_seq)
+        slot.log_updates += count
+        slot.log_bytes += size
+        limits = self._limits
+        if slot.log_updates >= limits.snapshot_updates or slot.log_bytes >= limits.snapshot_bytes:
+            self._start(slot, self._snapshot)
+
+    def _start(self, slot: _Slot, work: Callable[[_Slot], Coroutine[None, None, None]]) -> None:
+        if slot.task is not None or self._draining:
+            return
+
+        async def run() -> None:
+            try:
+                await work(slot)
+            except Exception:
+                log.exception("document %a: %s failed", slot.room.name, work.__name__)
+            finally:
+                slot.task = None
+
+        slot.task = asyncio.create_task(run())
+
+    async def _snapshot(self, slot: _Slot) -> None:
+        name, epoch = slot.room.name, slot.room.epoch
+        loaded = await self._read(lambda: self._store.load(name))
+        if loaded is None or loaded.row.epoch != epoch or not loaded.tail:
+            return
+        updates = [entry.update for entry in loaded.tail]
+        # Whatever comes of it, the next try waits until as much has been written again.
+        slot.log_updates -= len(updates)
+        slot.log_bytes -= sum(map(len, updates))
+        payload = await self._helper.compact(loaded.snapshot or EMPTY_UPDATE, updates)
+        snapshot = Snapshot(name, epoch, loaded.row.seq, payload)
+        keep_entries, keep_bytes = self._limits.resume_entries, self._limits.resume_bytes
+        await self._writer.call(
+            lambda: self._store.put_snapshot(snapshot, keep_entries=keep_entries, keep_bytes=keep_bytes)
+        )
+        slot.room.size_bytes = len(payload) + slot.log_bytes
+        log.debug("document %a: snapshot of %d bytes up to %d", name, len(payload), loaded.row.seq)
+
+    async def _reload(self, slot: _Slot) -> None:
+        room = slot.room
+        log.warning("document %a is loaded anew: pycrdt failed in it", room.name)
+        try:
+            await self._writer.call(lambda: None)  # all edits that were taken are committed
+            loaded = await self._read(lambda: self._store.load(room.name))
+            if loaded is None:
+                raise NoSuchDocument("there is no such document")
+            document, size_bytes = _document_of(loaded)
+        except CollabdocError as error:
+            log.critical("document %a cannot be loaded: %s", room.name, error)
+            self._slots.pop(room.name, None)
+            room.close(Overloaded("the document cannot be loaded now, try again"))
+            return
+        room.reload(document, size_bytes=size_bytes)
+        self._loop.call_soon(self.schedule, room)
+
+    async def _tick_forever(self) -> None:
+        while True:
+            await asyncio.sleep(min(_TICK_S, self._limits.room_idle_s / 2))
+            try:
+                self._tick()
+            except Exception:
+                log.exception("the round over idle documents failed")
+
+    def _tick(self) -> None:
+        now = self._monotonic()
+        for slot in list(self._slots.values()):
+            if slot.room.sessions or slot.room.has_uncommitted:
+                slot.idle_since_s = None
+            elif slot.task:
+                continue
+            elif slot.idle_since_s is None:
+                slot.idle_since_s = now
+            elif now - slot.idle_since_s >= self._limits.room_idle_s:
+                if slot.log_updates > 0:
+                    self._start(slot, self._snapshot)
+                else:
+                    slot.room.close(Restarting("the document left memory"))
+                    del self._slots[slot.room.name]
+
+    async def _read(self, read: Callable[[], _Result]) -> _Result:
+        return await self._loop.run_in_executor(self._reader, read)
+
+
+def _document_of(loaded: Loaded) -> tuple[Document, int]:
+    snapshot = loaded.snapshot or EMPTY_UPDATE
+    updates = [entry.update for entry in loaded.tail]
+    return Document(snapshot, updates), len(snapshot) + sum(map(len, updates))
+
+
+def _meta_columns(meta: Meta | None) -> tuple[str, str] | None:
+    return None if meta is None else (meta.title, meta.kind or "")

@@ -1,0 +1,1 @@
+"""Tornado, and nothing else: sockets, HTTP, pages, and the composition root."""

@@ -1,0 +1,213 @@
+"""HTTP: the list of documents, their content, and the server's health. JSON in UTF-8, errors included."""
+
+import asyncio
+import http
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import Any, cast
+from urllib.parse import quote
+
+from tornado.web import HTTPError, RequestHandler
+
+from collabdoc import __version__
+from collabdoc.content import FORMATS, MEDIA_TYPES, natural_format
+from collabdoc.document import MAX_TITLE_CHARACTERS, Kind
+from collabdoc.errors import HelperError, NoSuchDocument, ProtocolError, StoreError
+from collabdoc.protocol.native import check_name
+from collabdoc.server.context import Context, bearer_token, origin_allowed
+from collabdoc.store.base import DocumentRow
+
+_READY_S = 2.0
+_STATUS_OF_CODE = {4400: 400, 4401: 401, 4403: 403, 4404: 404, 4413: 413, 4429: 429, 1012: 503, 1013: 503}
+_EXTENSIONS = {"text": "txt", "markdown": "md", "html": "html", "json": "json", "yjs": "yjs"}
+
+
+class ApiError(HTTPError):
+    """An answer other than what was asked for; `message` is a sentence for a person."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, reason=http.HTTPStatus(status).phrase)
+        self.message = message
+
+
+class ApiHandler(RequestHandler):
+    """What all endpoints share."""
+
+    def initialize(self, context: Context) -> None:
+        self.context = context
+
+    def set_default_headers(self) -> None:
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
+
+    def prepare(self) -> None:
+        origin = self.request.headers.get("Origin")
+        writes = self.request.method not in ("GET", "HEAD")
+        if writes and origin and not origin_allowed(self.request, origin, self.context.settings.allow_origin):
+            raise ApiError(403, f"a page of {origin:.100} may not change documents of this server")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, ProtocolError):
+            status_code, message = _STATUS_OF_CODE.get(error.code, 400), error.reason
+        elif isinstance(error, ApiError):
+            message = error.message
+        elif isinstance(error, StoreError):
+            status_code, message = 503, "the store cannot be used now, try again"
+        elif isinstance(error, HelperError):
+            status_code, message = 422, f"the document's content cannot be read: {error}"
+        else:
+            message = http.HTTPStatus(status_code).phrase
+        self.set_status(status_code)
+        code = http.HTTPStatus(status_code).phrase.lower().replace(" ", "_")
+        self.answer({"error": {"code": code, "message": message}})
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        if not isinstance(value, ProtocolError | ApiError):
+            super().log_exception(typ, value, tb)
+
+    def answer(self, body: dict[str, Any]) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(json.dumps(body, ensure_ascii=False))
+
+    def read_object(self) -> dict[str, Any]:
+        try:
+            body = json.loads(self.request.body or b"{}")
+        except (ValueError, RecursionError):
+            raise ApiError(400, "the body is not JSON") from None
+        if not isinstance(body, dict):
+            raise ApiError(400, "the body is not a JSON object")
+        return body
+
+    def read_count(self, name: str, default: int, most: int) -> int:
+        text = self.get_query_argument(name, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) < 16):
+            raise ApiError(400, f"{name} is {text[:40]!r}, expected a number")
+        return min(int(text), most)
+
+    async def find(self, name: str) -> DocumentRow:
+        row = await self.context.rooms.get(check_name(name))
+        if row is None:
+            raise NoSuchDocument(f"there is no document {name!r}")
+        return row
+
+
+class Documents(ApiHandler):
+    """`GET` lists, `POST` makes."""
+
+    async def get(self) -> None:
+        rows, total = await self.context.rooms.list(
+            query=self.get_query_argument("q", "")[:200],
+            limit=self.read_count("limit", 50, self.context.settings.limits.list_documents),
+            offset=self.read_count("offset", 0, 2**31),
+        )
+        self.answer({"documents": [_as_json(row) for row in rows], "total": total})
+
+    async def post(self) -> None:
+        body = self.read_object()
+        title, kind = body.get("title", ""), body.get("kind", "rich")
+        name = body.get("name") or secrets.token_urlsafe(9)
+        if not isinstance(title, str) or len(title) > MAX_TITLE_CHARACTERS or not _is_clean(title):
+            raise ApiError(400, f"title is not a string of at most {MAX_TITLE_CHARACTERS} characters")
+        if kind not in ("rich", "text"):
+            raise ApiError(400, 'kind is neither "rich" nor "text"')
+        if not isinstance(name, str):
+            raise ApiError(400, "name is not a string")
+        check_name(name)
+        grant = await self.context.authenticator.authenticate(bearer_token(self.request), name)
+        if not grant.may_write:
+            raise ApiError(403, "you may not make documents")
+        row = await self.context.rooms.create(name, title=title, kind=cast(Kind, kind))
+        if row is None:
+            raise ApiError(409, f"there is a document {name!r} already")
+        self.set_status(201)
+        self.set_header("Location", f"/api/documents/{quote(name, safe='')}")
+        self.answer(_as_json(row))
+
+
+class Document(ApiHandler):
+    """One document: `GET` tells, `DELETE` ends it."""
+
+    async def get(self, name: str) -> None:
+        self.answer(_as_json(await self.find(name)))
+
+    async def delete(self, name: str) -> None:
+        grant = await self.context.authenticator.authenticate(bearer_token(self.request), check_name(name))
+        if not grant.may_write:
+            raise ApiError(403, "you may not delete this document")
+        if not await self.context.rooms.delete(name):
+            raise NoSuchDocument(f"there is no document {name!r}")
+        self.set_status(204)
+        self.finish()
+
+
+class Content(ApiHandler):
+    """`GET`: the content as it is committed, in a format."""
+
+    async def get(self, name: str) -> None:
+        row = await self.find(name)
+        await self.context.authenticator.authenticate(bearer_token(self.request), name)
+        format_ = self.get_query_argument("format", natural_format(row.kind))
+        if format_ not in FORMATS:
+            raise ApiError(400, f"format is {format_[:40]!r}, expected one of {', '.join(FORMATS)}")
+        content = await self.context.rooms.export(name, format_)
+        self.set_header("Content-Type", MEDIA_TYPES[format_])
+        file_name = f"{name.rpartition('/')[2]}.{_EXTENSIONS[format_]}"
+        self.set_header("Content-Disposition", f"inline; filename*=UTF-8''{quote(file_name, safe='')}")
+        self.finish(content)
+
+
+class Health(ApiHandler):
+    """`GET /healthz`: the process answers."""
+
+    def get(self) -> None:
+        context = self.context
+        self.answer(
+            {
+                "status": "ok",
+                "version": __version__,
+                "sockets": len(context.sockets),
+                "rooms": context.rooms.count,
+                "refused": {str(code): count for code, count in sorted(context.refused.items())},
+            }
+        )
+
+
+class Ready(ApiHandler):
+    """`GET /readyz`: the server takes work: it is not draining, and its store can be written."""
+
+    async def get(self) -> None:
+        if self.context.draining:
+            raise ApiError(503, "the server is restarting")
+        try:
+            async with asyncio.timeout(_READY_S):
+                await self.context.rooms.check_writable()
+        except TimeoutError:
+            raise ApiError(503, f"the store did not answer within {_READY_S:g} s") from None
+        self.answer({"status": "ready"})
+
+
+class NotFound(ApiHandler):
+    def prepare(self) -> None:
+        raise ApiError(404, f"there is nothing at {self.request.path[:200]}")
+
+
+def _as_json(row: DocumentRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "title": row.title,
+        "kind": row.kind or None,
+        "created_at": _iso(row.created_ms),
+        "updated_at": _iso(row.changed_ms),
+    }
+
+
+def _iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _is_clean(text: str) -> bool:
+    """No control characters, and no surrogate that JSON let through but UTF-8 cannot say."""
+    return all(character.isprintable() or character == " " for character in text)

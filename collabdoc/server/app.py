@@ -1,0 +1,159 @@
+"""The composition root: builds the graph of one server, starts it, drains it, stops it."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from collabdoc import __version__
+from collabdoc.auth import Authenticator, OpenAuthenticator
+from collabdoc.config import Settings
+from collabdoc.errors import UsageError
+from collabdoc.helper import Helper
+from collabdoc.rooms import Rooms
+from collabdoc.server import api
+from collabdoc.server.context import Context
+from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
+from collabdoc.server.websocket import NativeSocket
+from collabdoc.store.base import Store
+from collabdoc.store.sqlite import SqliteStore
+from collabdoc.writer import Writer
+
+log = logging.getLogger(__name__)
+
+_ROUND_S = 1.0
+_CLOSE_S = 2.0
+_RESTARTING = "the server is restarting"
+
+
+def make_application(context: Context) -> Application:
+    """The handlers of one server. A document's name may hold `/`, so that `/content` is looked for first."""
+    assets = {"assets": load_assets()}
+    shared = {"context": context}
+    return Application(
+        [
+            (r"/ws", NativeSocket, shared),
+            (r"/healthz", api.Health, shared),
+            (r"/readyz", api.Ready, shared),
+            (r"/api/documents", api.Documents, shared),
+            (r"/api/documents/(.+)/content", api.Content, shared),
+            (r"/api/documents/(.+)", api.Document, shared),
+            (r"/static/(.+)", StaticHandler, assets),
+            (r"/(?:d/.+)?", PageHandler, assets),
+        ],
+        default_handler_class=api.NotFound,
+        default_handler_args=shared,
+        log_function=_log_request,
+        websocket_max_message_size=context.settings.limits.frame_bytes,
+    )
+
+
+class Server:
+    """One server process. `async with` starts it, and drains and stops it."""
+
+    def __init__(
+        self, settings: Settings, *, authenticator: Authenticator | None = None, store: Store | None = None
+    ) -> None:
+        """`store` and `authenticator` take the place of those that the settings name."""
+        self.settings = settings
+        self._authenticator = authenticator or OpenAuthenticator()
+        self._store = store
+
+    async def __aenter__(self) -> "Server":
+        """Raises `UsageError` where the port or the data folder cannot be used."""
+        limits = self.settings.limits
+        async with AsyncExitStack() as stack:
+            store = self._store or SqliteStore(self.settings.data)
+            stack.callback(store.close)
+            writer = await stack.enter_async_context(Writer(store, limits))
+            helper = await stack.enter_async_context(
+                Helper(memory_bytes=limits.helper_memory_bytes, timeout_s=limits.helper_s)
+            )
+            server = f"collabdoc/{__version__}"
+            self.rooms = await stack.enter_async_context(Rooms(store, writer, helper, limits, server=server))
+            self.context = Context(self.settings, self.rooms, self._authenticator, time.monotonic)
+            self._http = HTTPServer(make_application(self.context), max_body_size=limits.http_body_bytes)
+            self._http.add_sockets(_bind(self.settings.host, self.settings.port))
+            self._round = asyncio.create_task(self._keep_sockets_alive())
+            stack.push_async_callback(self._stop)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def port(self) -> int:
+        sockets = self._http._sockets
+        return int(next(iter(sockets.values())).getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        host = self.settings.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    async def _stop(self) -> None:
+        """Refuse what is new, commit what was taken, say goodbye, make the last snapshots."""
+        self.context.draining = True
+        self._http.stop()
+        deadline_s = asyncio.get_running_loop().time() + self.settings.limits.drain_s
+        await self._within(deadline_s, self.rooms.drain(), "some edits are not committed; their authors keep them")
+        for socket in list(self.context.sockets):
+            spread_ms = int(self.settings.limits.goaway_spread_s * 1000)
+            socket.go_away(random.randint(0, spread_ms), _RESTARTING)  # noqa: S311  # spreads load, hides nothing
+        self._round.cancel()
+        await asyncio.gather(self._round, return_exceptions=True)
+        await self._until_closed()
+        await self._http.close_all_connections()
+        await self._within(deadline_s, self.rooms.snapshot_all(), "some snapshots are left for the next start")
+
+    async def _within(self, deadline_s: float, work: Awaitable[None], otherwise: str) -> None:
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                await work
+        except TimeoutError:
+            log.warning("the time for a shutdown is over: %s", otherwise)
+        except Exception:
+            log.exception("the shutdown goes on: %s", otherwise)
+
+    async def _until_closed(self) -> None:
+        """Give peers time to read the last words; who does not is cut off."""
+        if self.context.sockets:
+            await asyncio.wait([socket.closed for socket in self.context.sockets], timeout=_CLOSE_S)
+        for socket in list(self.context.sockets):
+            if socket.ws_connection is not None:
+                socket.ws_connection._abort()
+
+    async def _keep_sockets_alive(self) -> None:
+        # One round for all: a timer for each socket costs memory and wake-ups.
+        while True:
+            await asyncio.sleep(_ROUND_S)
+            now_s = time.monotonic()
+            for socket in list(self.context.sockets):
+                try:
+                    socket.keep_alive(now_s)
+                except Exception:
+                    log.exception("a socket could not be kept alive")
+
+
+def _bind(host: str, port: int) -> list[Any]:
+    try:
+        # With port 0 and a name of two addresses, bind_sockets takes the same free port for both.
+        return bind_sockets(port, host)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+
+
+def _log_request(handler: RequestHandler) -> None:
+    status = handler.get_status()
+    level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
+    request = handler.request
+    took_ms = 1000 * request.request_time()
+    log.log(level, "%d %s %a %.1f ms", status, request.method, request.path[:300], took_ms)

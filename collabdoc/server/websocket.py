@@ -1,0 +1,298 @@
+"""The native dialect's socket: frames to rooms and back.
+
+1. A frame is handled to its end without an await, but for OPEN, which has a task of its own per channel.
+2. What sessions have to say is gathered over a turn of the loop and leaves in one write.
+3. While a peer does not read, nothing more is read from it.
+4. A fault of one frame closes its sender, or its channel, and nobody else.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable
+from typing import Any
+
+from tornado.websocket import WebSocketHandler
+
+from collabdoc.auth import Permission
+from collabdoc.errors import (
+    Malformed,
+    NotAllowed,
+    Overloaded,
+    ProtocolError,
+    RateLimited,
+    SilentTooLong,
+)
+from collabdoc.protocol import native
+from collabdoc.protocol.messages import (
+    Auth,
+    Awareness,
+    Close,
+    Closed,
+    GoAway,
+    Open,
+    Ping,
+    Pong,
+    Update,
+)
+from collabdoc.server.context import Context, bearer_token, origin_allowed
+from collabdoc.server.frames import FrameWriter, encode_frame, frame_head
+from collabdoc.session import Batch, Outgoing, Session
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED_CHANNELS = 64
+_MAX_CLOSE_REASON_BYTES = 123
+
+
+class NativeSocket(WebSocketHandler):
+    """`GET /ws`: any number of documents on one socket."""
+
+    def initialize(self, context: Context) -> None:
+        self._context = context
+        self._sessions: dict[int, Session] = {}
+        self._opening: dict[int, asyncio.Task[None]] = {}
+        self._ended: deque[int] = deque(maxlen=_REMEMBERED_CHANNELS)
+        self._asked_to_resync: set[str] = set()
+        self._ready: list[Session] = []
+        self._replies: list[bytes] = []
+        self._pong: Pong | None = None
+        self._flush_due = False
+        self._failed = False
+        self._writer: FrameWriter | None = None
+        self.heard_s = context.monotonic()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # Tornado's side
+
+    def check_origin(self, origin: str) -> bool:
+        return origin_allowed(self.request, origin, self._context.settings.allow_origin)
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return native.SUBPROTOCOL if native.SUBPROTOCOL in subprotocols else None
+
+    def open(self, *_: str, **__: str) -> None:
+        assert self.ws_connection is not None
+        stream = self.ws_connection.stream
+        assert stream is not None
+        stream.set_nodelay(True)
+        self._writer = FrameWriter(stream, self._schedule_flush)
+        self._context.sockets.add(self)
+        offered = self.request.headers.get("Sec-WebSocket-Protocol")
+        if offered and self.selected_subprotocol is None:
+            self._fail(Malformed(f"this server speaks {native.SUBPROTOCOL}"))
+
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        self.heard_s = self._context.monotonic()
+        if self._failed:
+            return None
+        try:
+            self._receive(message)
+        except ProtocolError as error:
+            self._fail(error)
+        except Exception:
+            log.exception("a frame could not be handled")
+            self._end(1011, "the server made a mistake")
+        assert self._writer is not None
+        return self._writer.until_drained()
+
+    def on_pong(self, data: bytes) -> None:
+        self.heard_s = self._context.monotonic()
+
+    def on_close(self) -> None:
+        self._failed = True
+        self._context.sockets.discard(self)
+        for task in self._opening.values():
+            task.cancel()
+        for session in self._sessions.values():
+            self._context.rooms.leave(session)
+        self._sessions.clear()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    # The server's side
+
+    def keep_alive(self, now_s: float) -> None:
+        """Ping a silent peer; close one that has been silent for too long."""
+        limits = self._context.settings.limits
+        silent_s = now_s - self.heard_s
+        if silent_s > limits.silence_s:
+            self._fail(SilentTooLong(f"nothing was heard for {limits.silence_s:g} s"))
+        elif silent_s > limits.ping_s and self.ws_connection is not None and not self.ws_connection.is_closing():
+            self.ping()
+
+    def go_away(self, retry_after_ms: int, reason: str) -> None:
+        """Say that the server ends, after everything that is still to be said."""
+        self._flush()
+        self._reply(native.encode_server(GoAway(retry_after_ms, reason)))
+        self._flush()
+        self._end(1012, reason)
+
+    def _receive(self, frame: str | bytes) -> None:
+        if isinstance(frame, str):
+            self._context.refused[1003] += 1
+            self._end(1003, "text frames are not part of the protocol")
+            return
+        message = native.decode_client(frame)
+        match message:
+            case Update(channel) | Awareness(channel):
+                session = self._sessions.get(channel)
+                if session is not None:
+                    self._context.rooms.receive(session, message)
+                elif channel not in self._ended:
+                    self._close_channel(channel, Malformed(f"channel {channel} is not open"))
+            case Ping():
+                # Only the last is answered when several wait: a peer that does not read cannot pile them up.
+                self._pong = Pong(message.nonce)
+                self._schedule_flush()
+            case Open():
+                self._start_opening(message)
+            case Close(channel):
+                self._forget(channel)
+            case Auth(channel, token):
+                session = self._sessions.get(channel)
+                if session is not None:
+                    self._own(channel, self._renew(session, token))
+            case None:
+                pass  # a later version's message
+
+    def _start_opening(self, message: Open) -> None:
+        channel = message.channel
+        if channel in self._sessions or channel in self._opening:
+            self._close_channel(channel, Malformed(f"channel {channel} is open already"))
+            return
+        try:
+            native.check_name(message.document)
+            if len(self._sessions) + len(self._opening) >= self._context.settings.limits.channels_per_socket:
+                raise RateLimited(
+                    f"one socket has at most {self._context.settings.limits.channels_per_socket} channels"
+                )
+        except ProtocolError as error:
+            self._close_channel(channel, error)
+            return
+        self._own(channel, self._open_channel(message))
+
+    def _own(self, channel: int, work: Any) -> None:
+        """Run a channel's work in a task that ends with the channel."""
+
+        async def run() -> None:
+            try:
+                await work
+            except ProtocolError as error:
+                self._opening.pop(channel, None)
+                self._close_channel(channel, error)
+            except Exception:
+                log.exception("a channel could not be served")
+                self._opening.pop(channel, None)
+                self._close_channel(channel, Overloaded("the server made a mistake, try again"))
+            finally:
+                if self._opening.get(channel) is asyncio.current_task():
+                    del self._opening[channel]
+
+        self._opening[channel] = asyncio.create_task(run())
+
+    async def _open_channel(self, message: Open) -> None:
+        context = self._context
+        token = message.token or bearer_token(self.request)
+        grant = await context.authenticator.authenticate(token, message.document)
+        # A client that has seen the document does not make it anew: it was deleted, and is to be told so.
+        create = grant.may_write and message.epoch is None
+        room = await context.rooms.open(message.document, create=create)
+        session = Session(
+            message.channel,
+            grant,
+            self._wake,
+            max_bytes=context.settings.limits.outbox_bytes,
+            asked_to_resync=message.document in self._asked_to_resync,
+        )
+        self._sessions[message.channel] = session
+        room.join(session, message)
+        context.rooms.schedule(room)
+
+    async def _renew(self, session: Session, token: str) -> None:
+        assert session.room is not None
+        grant = await self._context.authenticator.authenticate(token, session.room.name)
+        if grant.permission < Permission.READ:
+            raise NotAllowed("you may no longer read this document")
+        session.grant = grant
+
+    def _close_channel(self, channel: int, error: ProtocolError) -> None:
+        """End one channel with a reason."""
+        self._context.refused[error.code] += 1
+        self._forget(channel)
+        self._ended.append(channel)
+        self._reply(native.encode_server(Closed(channel, error.code, error.reason)))
+
+    def _forget(self, channel: int) -> None:
+        if task := self._opening.pop(channel, None):
+            task.cancel()
+        if session := self._sessions.pop(channel, None):
+            self._context.rooms.leave(session)
+
+    def _wake(self, session: Session) -> None:
+        self._ready.append(session)
+        self._schedule_flush()
+
+    def _reply(self, payload: bytes) -> None:
+        self._replies.append(payload)
+        self._schedule_flush()
+
+    def _schedule_flush(self) -> None:
+        if not self._flush_due and (self._ready or self._replies or self._pong):
+            self._flush_due = True
+            self.closed.get_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send what all channels have to say, in one write."""
+        self._flush_due = False
+        if self._writer is None or self._writer.is_congested or self._failed:
+            return
+        out: list[bytes] = []
+        ready, self._ready = self._ready, []
+        for session in ready:
+            if self._sessions.get(session.channel) is not session:
+                continue
+            out += [_frame(session.channel, outgoing) for outgoing in session.take()]
+            self._after_take(session)
+        out += map(encode_frame, self._replies)
+        self._replies.clear()
+        if self._pong is not None:
+            out.append(encode_frame(native.encode_server(self._pong)))
+            self._pong = None
+        if out:
+            self._writer.write(b"".join(out))
+
+    def _after_take(self, session: Session) -> None:
+        room = session.room
+        assert room is not None
+        if session.closed is None:
+            self._context.rooms.schedule(room)  # taking may have found the document broken
+            return
+        if session.asked_to_resync:
+            self._asked_to_resync.add(room.name)
+        self._context.refused[session.closed.code] += 1
+        self._forget(session.channel)
+        self._ended.append(session.channel)
+
+    def _fail(self, error: ProtocolError) -> None:
+        self._context.refused[error.code] += 1
+        self._end(error.code, error.reason)
+
+    def _end(self, code: int, reason: str) -> None:
+        self._failed = True
+        self.close(code, reason.encode()[:_MAX_CLOSE_REASON_BYTES].decode(errors="ignore"))
+
+
+def _frame(channel: int, outgoing: Outgoing) -> bytes:
+    if not isinstance(outgoing, Batch):
+        return encode_frame(native.encode_server(outgoing))
+    # Most clients number their only document alike, so that one frame serves nearly all of them.
+    key = f"native {channel}"
+    frame = outgoing.frames.get(key)
+    if frame is None:
+        tail = outgoing.frames.get("native")
+        if tail is None:
+            tail = outgoing.frames["native"] = native.encode_updates_tail(outgoing.seq, outgoing.updates)
+        head = native.encode_updates_head(channel)
+        frame = outgoing.frames[key] = frame_head(len(head) + len(tail)) + head + tail
+    return frame

@@ -1,0 +1,215 @@
+"""Ordered batches, commit, then acknowledgement.
+
+1. One thread owns the store's writing side. Work is done in the order in which it was given; all appends that wait
+   are committed together.
+2. A submitter hears of a commit in the loop's thread, after it. Nothing is reported that was not committed.
+3. A commit that fails is tried again, unchanged, while new edits are refused; one whose failure a retry would hide
+   (`StoreStopped`) ends all writing. So memory stays bounded and nothing is silently buffered.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from collabdoc.config import Limits
+from collabdoc.errors import StoreError, StoreStopped
+from collabdoc.store.base import Append, Store
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+_Result = TypeVar("_Result")
+
+
+@dataclass(slots=True)
+class _Work:
+    """Edits of one document, or a call of the store that keeps its place among them."""
+
+    submitted_s: float
+    size_bytes: int
+    append: Append | None
+    committed: Callable[[int], None] | None
+    call: Callable[[], Any] | None = None
+    future: "asyncio.Future[Any] | None" = None
+
+
+class Writer:
+    """Feeds a store from the loop; `async with` starts and stops its thread."""
+
+    def __init__(self, store: Store, limits: Limits, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._limits = limits
+        self._monotonic = monotonic
+        self._waiting: deque[_Work] = deque()
+        self._waiting_bytes = 0
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._failing: str | None = None
+        self._thread = threading.Thread(target=self._run, name="collabdoc-writer", daemon=True)
+
+    async def __aenter__(self) -> "Writer":
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Commit what waits, as far as the store lets, and end the thread."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        await asyncio.to_thread(self._thread.join)
+
+    def submit(self, append: Append, committed: Callable[[int], None]) -> None:
+        """Queue edits; `committed` is called in the loop with the sequence number of the last of them.
+
+        Once writing has ended they are dropped: nobody is told that they are saved, and their authors keep them.
+        """
+        size = sum(map(len, append.updates))
+        self._put(_Work(self._monotonic(), size, append, committed))
+
+    async def call(self, function: Callable[[], _Result]) -> _Result:
+        """Run a writing call of the store after all that was submitted before it. Raises what it raises."""
+        future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        if not self._put(_Work(self._monotonic(), 0, None, None, function, future)):
+            raise StoreStopped("nothing can be written any more, the server is stopping or its disk failed")
+        return await future
+
+    def refusal(self) -> str | None:
+        """Why no edit can be taken now; None where it can."""
+        if self._failing is not None:
+            return f"edits cannot be saved now: {self._failing}"
+        if self._waiting_bytes > self._limits.writer_queue_bytes:
+            return f"edits cannot be saved now: {self._waiting_bytes} bytes wait for the disk"
+        waiting = self._waiting
+        if waiting and self._monotonic() - waiting[0].submitted_s > self._limits.commit_lag_s:
+            return f"edits cannot be saved now: the disk is more than {self._limits.commit_lag_s:g} s behind"
+        return None
+
+    def _put(self, work: _Work) -> bool:
+        with self._wake:
+            if self._stopping:
+                return False
+            self._waiting.append(work)
+            self._waiting_bytes += work.size_bytes
+            self._wake.notify()
+            return True
+
+    # In the writer's thread
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._stopping:
+                    self._wake.wait()
+                if not self._waiting:
+                    return
+                group = self._next_group()
+            if group[0].append is None:
+                self._run_call(group[0])
+            elif not self._commit(group):
+                return
+
+    def _next_group(self) -> list[_Work]:
+        """The appends at the head of the queue, or the one call that is there. They stay queued until done."""
+        group: list[_Work] = []
+        rows = 0
+        for work in self._waiting:
+            if work.append is None:
+                return group or [work]
+            rows += len(work.append.updates)
+            if group and rows > self._limits.commit_rows:
+                break
+            group.append(work)
+        return group
+
+    def _commit(self, group: Sequence[_Work]) -> bool:
+        appends = _joined([work.append for work in group if work.append is not None])
+        while True:
+            try:
+                last_seqs = dict(zip([append.document for append in appends], self._store.append(appends), strict=True))
+                break
+            except StoreStopped as error:
+                self._report_failure(str(error))
+                log.critical("writing has ended, restart the server when the disk is well: %s", error)
+                self._fail_calls(error)
+                return False
+            except StoreError as error:
+                self._report_failure(str(error))
+                with self._wake:
+                    if self._wake.wait_for(lambda: self._stopping, timeout=RETRY_S):
+                        log.critical("stopping with %d edits that could not be saved: %s", len(group), error)
+                        self._fail_calls(error)
+                        return False
+        if self._failing is not None:
+            log.warning("edits can be saved again")
+        self._finish(group, lambda: self._report(group, last_seqs))
+        return True
+
+    def _run_call(self, work: _Work) -> None:
+        assert work.call is not None
+        future = work.future
+        assert future is not None
+        try:
+            result = work.call()
+        except Exception as error:  # noqa: BLE001  # handed to whoever awaits the call
+            self._finish([work], lambda failure=error: _settle(future, None, failure))  # type: ignore[misc]
+        else:
+            self._finish([work], lambda: _settle(future, result, None))
+
+    def _finish(self, group: Sequence[_Work], report: Callable[[], None]) -> None:
+        with self._wake:
+            for work in group:
+                self._waiting.popleft()
+                self._waiting_bytes -= work.size_bytes
+        self._failing = None
+        self._loop.call_soon_threadsafe(report)
+
+    def _report(self, group: Sequence[_Work], last_seqs: dict[str, int]) -> None:
+        """In the loop: tell each submitter its last sequence number, later ones of a document the higher."""
+        left = dict.fromkeys(last_seqs, 0)
+        for work in group:
+            assert work.append is not None
+            left[work.append.document] += len(work.append.updates)
+        for work in group:
+            assert work.append is not None
+            assert work.committed is not None
+            document = work.append.document
+            left[document] -= len(work.append.updates)
+            work.committed(last_seqs[document] - left[document])
+
+    def _report_failure(self, reason: str) -> None:
+        if self._failing is None:
+            log.error("edits cannot be saved: %s", reason)
+        self._failing = reason
+
+    def _fail_calls(self, error: StoreError) -> None:
+        with self._wake:
+            self._stopping = True
+            calls = [work.future for work in self._waiting if work.future is not None]
+        for future in calls:
+            self._loop.call_soon_threadsafe(_settle, future, None, error)
+
+
+def _joined(appends: Sequence[Append]) -> list[Append]:
+    """One append a document, its updates in order and the last of its titles."""
+    updates: dict[str, list[bytes]] = {}
+    meta: dict[str, tuple[str, str]] = {}
+    for append in appends:
+        updates.setdefault(append.document, []).extend(append.updates)
+        if append.meta is not None:
+            meta[append.document] = append.meta
+    return [Append(document, batch, meta.get(document)) for document, batch in updates.items()]
+
+
+def _settle(future: "asyncio.Future[Any]", result: object, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
