@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 os.environ.setdefault("RUST_BACKTRACE", "0")  # a first panic with a backtrace costs 50 MB
 
-from pycrdt import Doc, Map, get_update, merge_updates
+from pycrdt import Doc, Map, TransactionEvent, get_update, merge_updates
 
 from collabdoc.errors import CollabdocError, DocumentBroken
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
@@ -107,6 +107,41 @@ class Document:
 
     def _note_meta(self, _: object) -> None:
         self._meta_changed = True
+
+
+class Replica:
+    """A client's replica: `doc` is for its owner to edit, `on_edit(update)` hears of each edit that is the owner's."""
+
+    def __init__(self, on_edit: Callable[[bytes], None]) -> None:
+        self.doc: Doc[Any] = Doc()
+        self._applying = False
+        self._on_edit = on_edit
+        self._subscription = self.doc.observe(self._note)
+
+    def apply(self, update: bytes) -> None:
+        """Take an edit of others."""
+        self._applying = True
+        try:
+            with _pycrdt("applying an update"):
+                self.doc.apply_update(update)
+        finally:
+            self._applying = False
+
+    def state_vector(self) -> bytes:
+        return self.doc.get_state()
+
+    def diff(self, state_vector: bytes) -> bytes:
+        """What a replica at this state vector lacks; the deletions are always all of them."""
+        return self.doc.get_update(state_vector)
+
+    def _note(self, event: TransactionEvent) -> None:
+        if not self._applying:
+            self._on_edit(event.update)
+
+
+def has_structs(update: bytes) -> bool:
+    """Whether an update inserts anything, or only deletes."""
+    return update[:1] != b"\x00"
 
 
 def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:
