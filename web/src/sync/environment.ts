@@ -67,3 +67,16 @@ export const ENVIRONMENT: Environment = {
     return () => abort.abort()
   },
 }
+
+const environments = new WeakMap<Partial<Environment>, Environment>()
+
+/** The same part of a world gives the same environment, so that its providers share their lines. */
+export function environmentOf(part: Partial<Environment> | undefined): Environment {
+  if (part === undefined) return ENVIRONMENT
+  let environment = environments.get(part)
+  if (environment === undefined) {
+    environment = Object.setPrototypeOf({ ...part }, ENVIRONMENT) as Environment
+    environments.set(part, environment)
+  }
+  return environment
+}
