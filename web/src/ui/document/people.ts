@@ -1,0 +1,111 @@
+/** Those present, as round initials, and the small form in which one changes one's own. */
+import type { Awareness } from 'y-protocols/awareness'
+import type { Identity } from '../../editor/identity'
+import { initials, inkOn, MAX_NAME, PALETTE, peoplePresent, type Person } from '../../editor/people'
+import { fill, h } from '../dom'
+import { attachPopover } from '../popover'
+
+const NARROW = matchMedia('(max-width: 640px)')
+const MAX_AVATARS = 5
+const MAX_AVATARS_NARROW = 2
+
+export class People {
+  readonly element = h('div', { class: 'people' })
+  readonly #others = h('ul', { class: 'avatars', 'aria-label': 'Also here' })
+  readonly #self = h('button', { type: 'button', class: 'avatar self', 'data-testid': 'avatar', 'data-self': 'true' })
+  #awareness: Awareness | null = null
+
+  constructor(private readonly identity: Identity) {
+    this.element.dataset['testid'] = 'avatars'
+    this.element.append(this.#self, this.#others)
+    attachProfileForm(this.#self, identity)
+    identity.onChange(() => this.#announce())
+    NARROW.addEventListener('change', () => this.#draw())
+  }
+
+  /** Shows who is present in `awareness`, and says there who we are. */
+  follow(awareness: Awareness): void {
+    this.#awareness?.off('change', this.#draw)
+    this.#awareness = awareness
+    awareness.on('change', this.#draw)
+    this.#announce()
+  }
+
+  #announce(): void {
+    this.#awareness?.setLocalStateField('user', this.identity.profile)
+    this.#draw()
+  }
+
+  readonly #draw = (): void => {
+    const awareness = this.#awareness
+    if (awareness === null) return
+    const people = peoplePresent(awareness.getStates(), awareness.clientID)
+    const self = people.find((person) => person.self) ?? { ...this.identity.profile, self: true, tabs: 1 }
+    paint(this.#self, self)
+    this.#self.setAttribute('aria-label', `${titleOf(self)}: change your name or colour`)
+    const others = people.filter((person) => !person.self)
+    const room = (NARROW.matches ? MAX_AVATARS_NARROW : MAX_AVATARS) - 1
+    // "+1" takes as much room as the one it hides.
+    const shown = others.length <= room + 1 && !NARROW.matches ? others : others.slice(0, room)
+    const hidden = others.slice(shown.length)
+    fill(
+      this.#others,
+      ...shown.map((person) => {
+        const avatar = h('li', { class: 'avatar', 'data-testid': 'avatar' })
+        avatar.setAttribute('aria-label', titleOf(person))
+        return paint(avatar, person)
+      }),
+      hidden.length > 0 &&
+        h('li', { class: 'avatar overflow', title: hidden.map(titleOf).join('\n') }, `+${hidden.length}`),
+    )
+  }
+}
+
+function titleOf(person: Person): string {
+  const remarks = [...(person.self ? ['you'] : []), ...(person.tabs > 1 ? [`${person.tabs} tabs`] : [])]
+  return remarks.length === 0 ? person.name : `${person.name} (${remarks.join(', ')})`
+}
+
+function paint<Avatar extends HTMLElement>(avatar: Avatar, person: Person): Avatar {
+  avatar.style.setProperty('--person', person.color)
+  avatar.style.setProperty('--person-ink', inkOn(person.color))
+  avatar.title = titleOf(person)
+  fill(avatar, initials(person.name), person.tabs > 1 && h('span', { class: 'avatar-tabs', 'aria-hidden': 'true' }, String(person.tabs)))
+  return avatar
+}
+
+function attachProfileForm(button: HTMLButtonElement, identity: Identity): void {
+  const name = h('input', {
+    ...{ type: 'text', class: 'field', maxlength: MAX_NAME, autocomplete: 'nickname', spellcheck: 'false' },
+    ...{ 'aria-label': 'Your name', 'data-testid': 'own-name' },
+  })
+  const swatches = PALETTE.map((entry) => {
+    const swatch = h('input', { type: 'radio', name: 'own-colour', value: entry.color, 'aria-label': entry.name, title: entry.name })
+    swatch.style.setProperty('--person', entry.color)
+    swatch.addEventListener('change', () => identity.change({ color: entry.color }))
+    return swatch
+  })
+  name.addEventListener('input', () => identity.change({ name: name.value }))
+  const form = h(
+    'form',
+    { class: 'profile' },
+    h('label', {}, h('span', {}, 'Your name, as others see it'), name),
+    h('fieldset', { class: 'swatches' }, h('legend', {}, 'Your colour'), ...swatches),
+  )
+  const popover = attachPopover(
+    button,
+    'Your name and colour',
+    () => {
+      const { profile } = identity
+      name.value = profile.name
+      for (const swatch of swatches) swatch.checked = swatch.value === profile.color
+      name.focus()
+      name.select()
+    },
+    form,
+  )
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    popover.close()
+  })
+}

@@ -1,0 +1,131 @@
+/**
+ * The provider's status in words. Nothing here decides anything: what is not in the status is not said.
+ *
+ * The pill says the same as the banner, shorter. The banner speaks only where somebody's work is at stake.
+ */
+import type { Status } from '../sync/status'
+
+export type Tone = 'quiet' | 'good' | 'warn' | 'bad'
+export type BannerAction = 'retry' | 'download' | 'fresh' | 'list'
+
+export interface Pill {
+  readonly tone: Tone
+  readonly text: string
+  /** Continues `text` where there is room. */
+  readonly more: string
+}
+
+export interface Banner {
+  readonly tone: 'warn' | 'bad'
+  readonly text: string
+  readonly actions: readonly BannerAction[]
+}
+
+export function pillOf(status: Status, nowMs: number): Pill {
+  switch (status.kind) {
+    case 'connecting':
+      return { tone: 'quiet', text: 'Connecting…', more: '' }
+    case 'saving':
+      return { tone: 'quiet', text: 'Saving…', more: '' }
+    case 'saved':
+      return { tone: 'good', text: 'Saved', more: '' }
+    case 'readonly':
+      return { tone: 'quiet', text: 'Read-only', more: '' }
+    case 'offline':
+      return { tone: 'warn', text: 'Offline', more: status.unsaved ? ': edits kept on this device' : '' }
+    case 'reconnecting':
+      return { tone: 'warn', text: 'Reconnecting', more: countdown(status.retryAt, nowMs) }
+    case 'unsaveable':
+      return { tone: 'warn', text: 'Cannot save', more: ' right now' }
+    case 'refused':
+      return { tone: 'bad', text: REFUSED[status.code]?.pill ?? 'Refused', more: '' }
+    case 'replaced':
+      return { tone: 'bad', text: 'Replaced', more: '' }
+  }
+}
+
+/**
+ * The banner of a status; `kept` is whether edits that are not yet saved are kept on this device.
+ *
+ * `before` is the banner that stands now: an attempt to reconnect does not take it away, only its success does.
+ */
+export function bannerOf(status: Status, nowMs: number, kept: boolean, before: Banner | null): Banner | null {
+  switch (status.kind) {
+    case 'saving':
+    case 'saved':
+    case 'readonly':
+      return null
+    case 'connecting':
+      return before === null ? null : { tone: 'warn', text: 'Connecting…', actions: [] }
+    case 'offline':
+      return { tone: 'warn', text: `You are offline.${keeping(status.unsaved, kept)}`, actions: [] }
+    case 'reconnecting': {
+      const when = countdown(status.retryAt, nowMs)
+      return {
+        tone: 'warn',
+        text: `No connection${because(status.reason)}. Reconnecting${when}.${keeping(status.unsaved, kept)}`.replace('….', '…'),
+        actions: ['retry'],
+      }
+    }
+    case 'unsaveable': {
+      const when = countdown(status.retryAt, nowMs)
+      return {
+        tone: 'warn',
+        text: `The server cannot save right now${because(status.reason)}. Trying again${when}.${keeping(true, kept)}`.replace('….', '…'),
+        actions: ['retry'],
+      }
+    }
+    case 'refused':
+      return {
+        tone: 'bad',
+        text: `${REFUSED[status.code]?.banner ?? 'The server refused this document'}${because(status.reason)}.`,
+        actions: ['list'],
+      }
+    case 'replaced':
+      return {
+        tone: 'bad',
+        text: 'This document was deleted or replaced on the server. What you see is your copy, kept on this device.',
+        actions: ['download', 'fresh'],
+      }
+  }
+}
+
+/** Whether edits exist that the server has not confirmed. */
+export function hasUnsaved(status: Status): boolean {
+  if (status.kind === 'saving' || status.kind === 'unsaveable') return true
+  return (status.kind === 'offline' || status.kind === 'reconnecting') && status.unsaved
+}
+
+/** Whether typing makes sense: also offline, but not where the server will never take it. */
+export function mayEdit(status: Status): boolean {
+  return status.kind !== 'readonly' && status.kind !== 'refused' && status.kind !== 'replaced'
+}
+
+/** Whether the words change by themselves as time passes. */
+export function countsDown(status: Status): boolean {
+  return status.kind === 'reconnecting' || status.kind === 'unsaveable'
+}
+
+const REFUSED: Readonly<Record<number, { pill: string; banner: string }>> = {
+  1009: { pill: 'Too large', banner: 'This change is larger than the server takes' },
+  4400: { pill: 'Refused', banner: 'The server could not understand this document' },
+  4401: { pill: 'Not signed in', banner: 'You are not signed in' },
+  4403: { pill: 'Not allowed', banner: 'You may not open this document' },
+  4404: { pill: 'Not found', banner: 'This document does not exist' },
+  4413: { pill: 'Too large', banner: 'This document is larger than the server takes' },
+}
+
+function countdown(retryAt: number, nowMs: number): string {
+  const seconds = Math.ceil((retryAt - nowMs) / 1000)
+  return seconds > 0 ? ` in ${seconds} s` : '…'
+}
+
+function because(reason: string): string {
+  const words = reason.trim().replace(/\.$/, '')
+  return words === '' ? '' : ` (${words})`
+}
+
+function keeping(unsaved: boolean, kept: boolean): string {
+  if (!kept) return unsaved ? ' Your edits are only in this tab: leave it open.' : ''
+  return unsaved ? ' Your edits are kept on this device.' : ' You can go on writing; edits are kept on this device.'
+}
