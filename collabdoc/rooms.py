@@ -194,7 +194,7 @@ class Rooms:
             if slot.task:
                 await asyncio.wait([slot.task])
             if slot.log_updates:
-                await self._snapshot(slot)
+                await self._guarded(slot, self._snapshot)
 
     async def _load(self, name: str, *, create: bool) -> Room:
         try:
@@ -268,13 +268,20 @@ class Rooms:
 
         async def run() -> None:
             try:
-                await work(slot)
-            except Exception:
-                log.exception("document %a: %s failed", slot.room.name, work.__name__)
+                await self._guarded(slot, work)
             finally:
                 slot.task = None
 
         slot.task = asyncio.create_task(run())
+
+    async def _guarded(self, slot: _Slot, work: Callable[[_Slot], Coroutine[None, None, None]]) -> None:
+        """What fails here costs a longer log or a room, never an edit: it is logged, and life goes on."""
+        try:
+            await work(slot)
+        except CollabdocError as error:
+            log.error("document %a: %s", slot.room.name, error)
+        except Exception:
+            log.exception("document %a: %s failed", slot.room.name, work.__name__)
 
     async def _snapshot(self, slot: _Slot) -> None:
         name, epoch = slot.room.name, slot.room.epoch

@@ -47,6 +47,7 @@ class Writer:
         self._monotonic = monotonic
         self._waiting: deque[_Work] = deque()
         self._waiting_bytes = 0
+        self._oldest_s: float | None = None  # kept beside the queue: the loop reads it without the lock
         self._wake = threading.Condition()
         self._stopping = False
         self._failing: str | None = None
@@ -85,8 +86,8 @@ class Writer:
             return f"edits cannot be saved now: {self._failing}"
         if self._waiting_bytes > self._limits.writer_queue_bytes:
             return f"edits cannot be saved now: {self._waiting_bytes} bytes wait for the disk"
-        waiting = self._waiting
-        if waiting and self._monotonic() - waiting[0].submitted_s > self._limits.commit_lag_s:
+        oldest_s = self._oldest_s
+        if oldest_s is not None and self._monotonic() - oldest_s > self._limits.commit_lag_s:
             return f"edits cannot be saved now: the disk is more than {self._limits.commit_lag_s:g} s behind"
         return None
 
@@ -94,6 +95,8 @@ class Writer:
         with self._wake:
             if self._stopping:
                 return False
+            if not self._waiting:
+                self._oldest_s = work.submitted_s
             self._waiting.append(work)
             self._waiting_bytes += work.size_bytes
             self._wake.notify()
@@ -166,6 +169,7 @@ class Writer:
             for work in group:
                 self._waiting.popleft()
                 self._waiting_bytes -= work.size_bytes
+            self._oldest_s = self._waiting[0].submitted_s if self._waiting else None
         self._failing = None
         self._loop.call_soon_threadsafe(report)
 
