@@ -231,12 +231,12 @@ export class OfflineCopy {
       return
     }
     if (this.#database === null) return
-    const transaction = this.#database.transaction([CONTENT, UNSAVED, META, ASIDE], 'readwrite')
-    this.#checkGeneration(transaction)
     const repairs = this.#failedAt !== null && this.environment.now() - this.#failedAt >= REPAIR_PAUSE_MS
-    if (repairs) this.#putSnapshot(transaction)
-    body(transaction)
-    const committed = done(transaction).then(
+    const committed = this.#transact(this.#database, (transaction) => {
+      this.#checkGeneration(transaction)
+      if (repairs) this.#putSnapshot(transaction)
+      body(transaction)
+    }).then(
       () => {
         if (repairs) this.#failedAt = null
       },
@@ -244,6 +244,20 @@ export class OfflineCopy {
     )
     const before = this.#settled
     this.#settled = committed.then(() => before)
+  }
+
+  /** The transaction begins, and `body` runs, before this returns. */
+  async #transact(database: IDBDatabase, body: (transaction: IDBTransaction) => void): Promise<void> {
+    const transaction = database.transaction([CONTENT, UNSAVED, META, ASIDE], 'readwrite')
+    const committed = done(transaction)
+    try {
+      body(transaction)
+    } catch (error) {
+      transaction.abort()
+      await committed.catch(() => {})
+      throw error
+    }
+    await committed
   }
 
   #checkGeneration(transaction: IDBTransaction): void {

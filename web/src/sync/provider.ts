@@ -174,7 +174,8 @@ export class CollabdocProvider {
   #openCopy(user: string): OfflineCopy | null {
     const { indexedDB } = this.#environment
     if (indexedDB === undefined) return null
-    const writer = `${this.#environment.now().toString(36)}-${this.#environment.random().toString(36).slice(2)}`
+    // Two visits never share a client id, and a clock besides.
+    const writer = `${this.doc.clientID}-${this.#environment.now()}`
     const snapshot = () => ({
       content: Y.encodeStateAsUpdate(this.doc),
       unsaved: this.#outbox.unsavedUpdate(),
