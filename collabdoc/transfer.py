@@ -1,0 +1,129 @@
+"""Documents in and out of files: through a running server, or in a data folder that nobody holds.
+
+Both places give the same two verbs, so that the command line does not care which one it talks to.
+"""
+
+import json
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+from urllib.parse import quote
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
+
+from collabdoc.client import connect
+from collabdoc.content import export_document, natural_format
+from collabdoc.document import EMPTY_UPDATE, Document, Meta, merge
+from collabdoc.errors import CollabdocError, UsageError
+from collabdoc.protocol.native import MAX_NAME_CHARACTERS, check_name
+from collabdoc.store.base import Append
+from collabdoc.store.sqlite import SqliteStore
+
+_TIMEOUT_S = 60.0
+
+
+class Place(Protocol):
+    """Where documents are. Use with `async with`."""
+
+    async def __aenter__(self) -> "Place": ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    async def put(self, name: str, update: bytes) -> None:
+        """Make the document; `UsageError` where the name is taken."""
+
+    async def get(self, name: str, format_: str | None) -> bytes:
+        """The content in a format, or in the one that is natural to its kind."""
+
+
+class ServerPlace:
+    """A running server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    async def __aenter__(self) -> "ServerPlace":
+        await self._fetch("/healthz")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def put(self, name: str, update: bytes) -> None:
+        if (await self._fetch(_path(name))).code != 404:
+            raise _taken(name)
+        async with connect(self._url) as client:
+            document = await client.open(name)
+            document.doc.apply_update(update)
+            await document.saved()
+
+    async def get(self, name: str, format_: str | None) -> bytes:
+        query = f"?format={format_}" if format_ else ""
+        response = await self._fetch(f"{_path(name)}/content{query}")
+        if response.code != 200:
+            raise UsageError(_message(response))
+        return response.body
+
+    async def _fetch(self, path: str) -> HTTPResponse:
+        request = HTTPRequest(self._url + path, request_timeout=_TIMEOUT_S)
+        try:
+            return await AsyncHTTPClient().fetch(request, raise_error=False)
+        except (OSError, HTTPClientError, ValueError) as error:
+            raise UsageError(f"no server answers at {self._url}: {error}") from None
+
+
+class FolderPlace:
+    """A data folder that no server holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def __aenter__(self) -> "FolderPlace":
+        self._store = SqliteStore(self._folder)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._store.close()
+
+    async def put(self, name: str, update: bytes) -> None:
+        document = Document()
+        document.apply(update, document.check(update))
+        meta = document.take_meta() or Meta()
+        _, made = self._store.create(name)
+        if not made:
+            raise _taken(name)
+        self._store.append([Append(name, [update], (meta.title, meta.kind or ""))])
+
+    async def get(self, name: str, format_: str | None) -> bytes:
+        loaded = self._store.load(name)
+        if loaded is None:
+            raise UsageError(f"there is no document {name!r} in {self._folder}")
+        update = merge([loaded.snapshot or EMPTY_UPDATE, *(entry.update for entry in loaded.tail)])
+        return export_document(update, format_ or natural_format(loaded.row.kind))
+
+
+def name_for(path: Path) -> str:
+    """A document's name made of a file's: what a name may not hold becomes `-`."""
+    cleaned = re.sub(r"[^\w.~-]+", "-", path.name).strip("-.")[:MAX_NAME_CHARACTERS]
+    try:
+        return check_name(cleaned)
+    except CollabdocError:
+        raise UsageError(f"{path.name!r} makes no name for a document: say one with --to") from None
+
+
+def _path(name: str) -> str:
+    return f"/api/documents/{quote(name, safe='')}"
+
+
+def _taken(name: str) -> UsageError:
+    return UsageError(f"there is a document {name!r} already: say another name with --to")
+
+
+def _message(response: HTTPResponse) -> str:
+    try:
+        return str(json.loads(response.body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered {response.code}"
