@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from collabdoc.config import Limits
 from tests.world import Person, World
 
-_STEPS = ("type", "delete", "hear", "deaf", "cut", "open", "turn", "commit", "crash", "repeat")
+_STEPS = ("type", "delete", "hear", "deaf", "cut", "open", "turn", "commit", "crash", "repeat", "burst")
 
 
 @settings(max_examples=300, deadline=None)
@@ -56,6 +56,10 @@ def _do(world: World, person: Person, step: str, value: int) -> None:
             world.commit()
         case "crash":
             world.crash()
+        case "burst":  # more than a small outbox holds
+            for letter in "xyz":
+                person.types(letter)
+                world.turn()
         case "repeat":
             if person.is_open:
                 person.sends(person.doc.get_update())
