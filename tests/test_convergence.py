@@ -12,7 +12,9 @@ _STEPS = ("type", "delete", "hear", "deaf", "cut", "open", "turn", "commit", "cr
 @settings(max_examples=300, deadline=None)
 @given(
     people=st.integers(2, 4),
-    steps=st.lists(st.tuples(st.sampled_from(_STEPS), st.integers(0, 3), st.integers(0, 2**16)), max_size=60),
+    steps=st.lists(
+        st.tuples(st.sampled_from(_STEPS), st.integers(0, 3), st.integers(0, 2**16)), min_size=15, max_size=80
+    ),
     outbox_bytes=st.sampled_from([40, 400, 1_000_000]),
     resume_entries=st.sampled_from([1, 5, 1_000]),
 )
