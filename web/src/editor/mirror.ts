@@ -13,8 +13,6 @@ export interface Mirror {
 
 export function mirrorOf(source: Y.Doc): Mirror {
   const doc = new Y.Doc()
-  // The same id, so that one's own cursor is still known as one's own; the mirror never sends anything.
-  doc.clientID = source.clientID
   Y.applyUpdate(doc, Y.encodeStateAsUpdate(source))
   const follow = (update: Uint8Array): void => Y.applyUpdate(doc, update)
   source.on('update', follow)

@@ -28,3 +28,15 @@ export function nameOfTitle(title: string): string | null {
     .slice(0, MAX_NAME)
   return isDocumentName(name) ? name : null
 }
+
+/** The name as something to call a document by: one that the server made up says nothing to anybody. */
+export function shownName(name: string): string {
+  return looksMadeUp(name) ? 'Untitled' : name
+}
+
+/** The server makes up twelve characters of base64url; few names of people change case and class as often. */
+function looksMadeUp(name: string): boolean {
+  if (!/^[\w-]{12}$/.test(name) || !/[A-Z]/.test(name)) return false
+  const kinds = [...name].map((char) => (/[a-z]/.test(char) ? 'a' : /[A-Z]/.test(char) ? 'A' : /[0-9]/.test(char) ? '0' : '-'))
+  return kinds.filter((kind, at) => at > 0 && kind !== kinds[at - 1]).length >= 5
+}

@@ -1,11 +1,11 @@
 /** Others' carets and selections in rich text. */
 import { Extension } from '@tiptap/core'
+import { Plugin, PluginKey } from '@tiptap/pm/state'
 import { yCursorPlugin } from '@tiptap/y-tiptap'
 import type { Awareness } from 'y-protocols/awareness'
 import { createCaret, followCarets, selectionStyle } from '../carets'
-import { profileOf } from '../people'
 import { hasCursor } from '../cursor'
-import { Plugin, PluginKey } from '@tiptap/pm/state'
+import { profileOf } from '../people'
 
 export const Carets = Extension.create<{ awareness: Awareness | null }>({
   name: 'carets',
@@ -21,7 +21,8 @@ export const Carets = Extension.create<{ awareness: Awareness | null }>({
     if (awareness === null) return []
     return [
       yCursorPlugin(awareness, {
-        awarenessStateFilter: (own: number, client: number, state: unknown) => client !== own && hasCursor(state),
+        // Oneself by the awareness, not by the document: that may be a mirror, with an id of its own.
+        awarenessStateFilter: (_own: number, client: number, state: unknown) => client !== awareness.clientID && hasCursor(state),
         cursorBuilder: (user: unknown, client: number) => createCaret(profileOf({ user }, client), client),
         selectionBuilder: (user: unknown, client: number) => ({ style: selectionStyle(profileOf({ user }, client)) }),
       }),

@@ -48,6 +48,9 @@ const look = EditorView.theme({
     color: 'var(--ink)',
     font: 'inherit',
   },
+  '.cm-textfield:focus-visible': { outlineOffset: '-1px' },
+  '.cm-panel.cm-search label': { display: 'inline-flex', alignItems: 'center', gap: '4px', margin: '0 6px', fontSize: 'inherit' },
+  '.cm-panel.cm-search input[type=checkbox]': { margin: '0', accentColor: 'var(--accent)' },
   '.cm-panel.cm-search [name=close]': { color: 'var(--ink-soft)', fontSize: '18px', padding: '0 8px' },
 })
 

@@ -16,6 +16,9 @@ import { icon } from '../icons'
 
 const NEWER = 'Made with a newer editor: you can read it here, but not change it. Reloading the page may bring the newer one.'
 
+// Focus would bring up the keyboard there, over half of the page.
+const TOUCH = matchMedia('(pointer: coarse)')
+
 type Mount = (options: SurfaceOptions) => Surface | null
 
 /** Fetches the code of a surface; asked for early, it comes while the document is still on its way. */
@@ -68,10 +71,20 @@ export class Canvas {
     this.#draw()
   }
 
+  /** Called with each status, also while a surface is in the middle of an edit: it must not be told twice the same. */
   setEditable(editable: boolean): void {
+    if (editable === this.#editable) return
     this.#editable = editable
     this.#surface?.setEditable(this.#mayEdit())
+    this.events.onChange()
     if (this.#shown === 'choice' || (this.#shown === null && this.#synced)) this.#draw()
+  }
+
+  /** Nothing will come any more: what is shown stays, a skeleton would promise too much. */
+  abandon(): void {
+    if (this.#shown !== null) return
+    this.element.removeAttribute('aria-busy')
+    fill(this.element)
   }
 
   close(): void {
@@ -177,7 +190,12 @@ export class Canvas {
     // Access may have changed between the options and now.
     surface.setEditable(this.#mayEdit())
     this.events.onSurface(surface)
-    if (this.#mayEdit() && document.activeElement === document.body) surface.focus()
+    if (this.#mayEdit() && this.#isEmpty() && document.activeElement === document.body && !TOUCH.matches) surface.focus()
+  }
+
+  /** Only a blank page takes the focus by itself: elsewhere it would put one's caret where one does not look. */
+  #isEmpty(): boolean {
+    return this.doc.getXmlFragment('default').length === 0 && this.doc.getText('content').length === 0
   }
 
   #clear(): void {

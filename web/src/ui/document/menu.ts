@@ -4,6 +4,7 @@ import { contentUrl } from '../api'
 import { fill, h } from '../dom'
 import { icon } from '../icons'
 import { attachPopover } from '../popover'
+import { fileNameOf } from './file-name'
 
 interface Format {
   readonly format: string
@@ -60,13 +61,6 @@ export function saveFile(bytes: Uint8Array, fileName: string): void {
   const url = URL.createObjectURL(new Blob([bytes.slice()], { type: 'application/octet-stream' }))
   h('a', { href: url, download: fileName }).click()
   setTimeout(() => URL.revokeObjectURL(url), 60_000)
-}
-
-/** A name for a file, out of the title or the last part of the document's name. */
-export function fileNameOf(name: string, title: string, extension: string): string {
-  const stem = (title || name.slice(name.lastIndexOf('/') + 1)).replace(/[\p{Cc}\\/:*?"<>|]+/gu, '-').trim() || 'document'
-  if (extension === '') return /\.\w+$/.test(stem) ? stem : `${stem}.txt`
-  return stem.endsWith(`.${extension}`) ? stem : `${stem}.${extension}`
 }
 
 function downloadLink(name: string, title: string, { format, label, extension }: Format): HTMLElement {

@@ -5,6 +5,7 @@ import { MAX_TITLE } from '../../editor/meta'
 import type { Surface } from '../../editor/surface'
 import { fill, h } from '../dom'
 import { icon } from '../icons'
+import { shownName } from '../names'
 import type { BannerAction } from '../status'
 import { themeButton } from '../theme'
 import { loadSurface } from './canvas'
@@ -19,9 +20,10 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
   // The code of the likely surface comes while the document is still on its way; a wrong guess costs little.
   void loadSurface(kindOfName(name) ?? 'rich').catch(() => undefined)
 
+  const untitled = lastPart(shownName(name))
   const title = h('input', {
     ...{ class: 'title', type: 'text', maxlength: MAX_TITLE, autocomplete: 'off', spellcheck: 'false', readonly: true },
-    ...{ placeholder: untitled(name), 'aria-label': 'Title', 'data-testid': 'title' },
+    ...{ placeholder: untitled, 'aria-label': 'Title', 'data-testid': 'title' },
   })
   const canvas = h('main', { class: 'canvas' })
   const toolbar = new Toolbar()
@@ -34,6 +36,8 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
     switch (action) {
       case 'retry':
         session?.retry()
+        // The button goes with the banner; whoever pressed it wants to write.
+        surface?.focus()
         break
       case 'download':
         void session?.saveCopy()
@@ -51,7 +55,7 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
     status.notice(null)
     session = new Session(name, { canvas, title }, {
       onStatus: (next) => status.show(next),
-      onTitle: (text) => (document.title = `${text || untitled(name)} · collabdoc`),
+      onTitle: (text) => (document.title = `${text || untitled} · collabdoc`),
       onSurface(next) {
         surface = next
         toolbar.show(next)
@@ -62,7 +66,7 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
     people.follow(session.awareness)
   }
 
-  document.title = `${untitled(name)} · collabdoc`
+  document.title = `${untitled} · collabdoc`
   toolbar.show(null)
   fill(
     app,
@@ -96,8 +100,6 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
   })
 }
 
-/** What a document without a title is called: a name that somebody chose says more than "Untitled". */
-function untitled(name: string): string {
-  const last = name.slice(name.lastIndexOf('/') + 1)
-  return /^[\w-]{16,}$/.test(last) ? 'Untitled' : last
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1)
 }

@@ -12,7 +12,8 @@ import { CollabdocProvider } from '../../sync/provider'
 import type { Status } from '../../sync/status'
 import { hasUnsaved, mayEdit } from '../status'
 import { Canvas, type CanvasEvents } from './canvas'
-import { fileNameOf, saveFile } from './menu'
+import { fileNameOf } from './file-name'
+import { saveFile } from './menu'
 
 const PROBE = 'collabdoc.probe'
 
@@ -87,6 +88,7 @@ export class Session {
     const editable = mayEdit(status)
     this.#canvas.setEditable(editable)
     if (this.#unbindTitle !== null) this.elements.title.readOnly = !editable
+    if (status.kind === 'refused') this.#canvas.abandon()
     this.events.onStatus(status)
   }
 

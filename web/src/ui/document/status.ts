@@ -48,7 +48,7 @@ export class StatusDisplay {
     this.pill.dataset['status'] = this.#status.kind
     this.pill.dataset['tone'] = pill.tone
     if (this.pill.textContent !== pill.text + pill.more) {
-      fill(this.pill, h('span', {}, pill.text), pill.more !== '' && h('span', { class: 'status-more' }, pill.more))
+      fill(this.pill, h('span', {}, pill.text, pill.more !== '' && h('span', { class: 'status-more' }, pill.more)))
     }
     const banner = bannerOf(this.#status, Date.now(), this.kept(), this.#shown)
     this.#shown = banner

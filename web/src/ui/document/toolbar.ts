@@ -33,7 +33,6 @@ export class Toolbar {
       strip.append(button, ...(popover ? [popover.panel] : []))
     }
     fill(this.element, strip)
-    this.element.hidden = this.#tools.length === 0
     this.#tools.forEach(({ button }, at) => (button.tabIndex = at === 0 ? 0 : -1))
     this.refresh()
   }
@@ -42,6 +41,7 @@ export class Toolbar {
   refresh(): void {
     cancelAnimationFrame(this.#frame)
     this.#frame = requestAnimationFrame(() => {
+      this.element.hidden = this.#tools.every(({ command }) => !command.isEnabled())
       for (const { command, button } of this.#tools) {
         // Not `disabled`: that would take the focus away from somebody who walks the toolbar by keyboard.
         button.setAttribute('aria-disabled', String(!command.isEnabled()))

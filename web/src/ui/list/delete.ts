@@ -1,6 +1,7 @@
 /** Asks before a document is deleted for everybody. */
 import { ApiError, deleteDocument, type DocumentInfo } from '../api'
 import { fill, h } from '../dom'
+import { shownName } from '../names'
 
 export function confirmDelete(entry: DocumentInfo, onDeleted: () => void): void {
   const problem = h('p', { class: 'dialog-problem', role: 'alert' })
@@ -13,7 +14,7 @@ export function confirmDelete(entry: DocumentInfo, onDeleted: () => void): void 
   const dialog = h(
     'dialog',
     { class: 'dialog', 'aria-labelledby': 'delete-title', 'data-testid': 'delete-dialog' },
-    h('h2', { id: 'delete-title' }, `Delete “${entry.title || entry.name}”?`),
+    h('h2', { id: 'delete-title' }, `Delete “${entry.title || shownName(entry.name)}”?`),
     h('p', {}, 'It disappears for everybody who has its address. This cannot be undone.'),
     problem,
     h('div', { class: 'dialog-actions' }, cancel, confirm),

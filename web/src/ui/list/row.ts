@@ -2,10 +2,11 @@
 import { documentUrl, type DocumentInfo } from '../api'
 import { h } from '../dom'
 import { icon } from '../icons'
+import { nameOfTitle, shownName } from '../names'
 import { fullTime, relativeTime } from '../time'
 
 export function documentRow(entry: DocumentInfo, now: Date, onDelete: () => void): HTMLElement {
-  const title = entry.title || entry.name
+  const title = entry.title || shownName(entry.name)
   const kind = entry.kind === 'text' ? 'Plain text' : entry.kind === 'rich' ? 'Rich text' : 'Empty'
   return h(
     'div',
@@ -15,7 +16,7 @@ export function documentRow(entry: DocumentInfo, now: Date, onDelete: () => void
       'div',
       { class: 'row-text' },
       h('a', { class: 'row-title', href: documentUrl(entry.name) }, title),
-      h('span', { class: 'row-name' }, entry.title ? entry.name : kind),
+      h('span', { class: 'row-name' }, nameTellsMore(entry) ? entry.name : kind),
     ),
     entry.updated_at !== null && changedAt(new Date(entry.updated_at), now),
     h(
@@ -27,6 +28,11 @@ export function documentRow(entry: DocumentInfo, now: Date, onDelete: () => void
       icon('trash'),
     ),
   )
+}
+
+/** Whether the name says something that the title does not. */
+function nameTellsMore({ name, title }: DocumentInfo): boolean {
+  return title !== '' && name !== title && name !== nameOfTitle(title) && shownName(name) === name
 }
 
 function changedAt(moment: Date, now: Date): HTMLElement {
