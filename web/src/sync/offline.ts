@@ -153,6 +153,7 @@ export class OfflineCopy {
 
   /** Move the copy out of the way of the document's new life; `content` is what is kept of it. */
   async setAside(content: Uint8Array | null): Promise<void> {
+    this.#failedAt = null // what could not be written is not missed any more
     this.#write((transaction) => {
       transaction.objectStore(CONTENT).clear()
       transaction.objectStore(UNSAVED).clear()
@@ -234,8 +235,9 @@ export class OfflineCopy {
     const repairs = this.#failedAt !== null && this.environment.now() - this.#failedAt >= REPAIR_PAUSE_MS
     const committed = this.#transact(this.#database, (transaction) => {
       this.#checkGeneration(transaction)
-      if (repairs) this.#putSnapshot(transaction)
       body(transaction)
+      // After the body, whose own row the snapshot holds as well.
+      if (repairs) this.#putSnapshot(transaction)
     }).then(
       () => {
         if (repairs) this.#failedAt = null
