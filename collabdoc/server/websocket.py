@@ -9,8 +9,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from tornado.websocket import WebSocketHandler
 
@@ -152,7 +151,7 @@ class NativeSocket(WebSocketHandler):
             case Auth(channel, token):
                 session = self._sessions.get(channel)
                 if session is not None:
-                    self._own(channel, self._renew(session, token))
+                    self._own(channel, lambda: self._renew(session, token))
             case None:
                 pass  # a later version's message
 
@@ -170,14 +169,14 @@ class NativeSocket(WebSocketHandler):
         except ProtocolError as error:
             self._close_channel(channel, error)
             return
-        self._own(channel, self._open_channel(message))
+        self._own(channel, lambda: self._open_channel(message))
 
-    def _own(self, channel: int, work: Any) -> None:
+    def _own(self, channel: int, work: Callable[[], Awaitable[None]]) -> None:
         """Run a channel's work in a task that ends with the channel."""
 
         async def run() -> None:
             try:
-                await work
+                await work()
             except ProtocolError as error:
                 self._opening.pop(channel, None)
                 self._close_channel(channel, error)

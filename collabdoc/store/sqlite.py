@@ -87,7 +87,7 @@ class SqliteStore:
             sizes = db.execute(
                 "SELECT seq, length(payload) FROM log WHERE document_id = ? AND seq <= ? ORDER BY seq DESC LIMIT ?",
                 (document_id, seq, keep_entries),
-            )
+            ).fetchall()  # a cursor left open would keep the checkpoint below from its work
             for kept_seq, size in sizes:
                 keep_bytes -= size
                 if keep_bytes < 0:

@@ -1,0 +1,24 @@
+"""What the tests of the server share."""
+
+from collections.abc import Iterator
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.conftest import ServerFactory
+from tests.server.wire import Wire
+
+
+@pytest.fixture(autouse=True)
+def hang_up(io_loop: IOLoop, start_server: ServerFactory) -> Iterator[None]:
+    """Close the test's sockets before its servers stop."""
+    yield
+
+    async def close() -> None:
+        for wire in Wire.connected:
+            wire.socket.close()
+            if wire.socket.protocol is not None:
+                wire.socket.protocol._abort()
+
+    io_loop.run_sync(close)
+    Wire.connected.clear()
