@@ -3,6 +3,7 @@
  *
  * The pill says the same as the banner, shorter. The banner speaks only where somebody's work is at stake.
  */
+import { closeCode } from '../protocol/errors'
 import type { Status } from '../sync/status'
 
 export type Tone = 'quiet' | 'good' | 'warn' | 'bad'
@@ -60,25 +61,18 @@ export function bannerOf(status: Status, nowMs: number, kept: boolean, before: B
     case 'offline':
       return { tone: 'warn', text: `You are offline.${keeping(status.unsaved, kept)}`, actions: [] }
     case 'reconnecting': {
-      const when = countdown(status.retryAt, nowMs)
-      return {
-        tone: 'warn',
-        text: `No connection${because(status.reason)}. Reconnecting${when}.${keeping(status.unsaved, kept)}`.replace('….', '…'),
-        actions: ['retry'],
-      }
+      const trying = `${sentence(status.reason || 'There is no connection')} Reconnecting${countdown(status.retryAt, nowMs)}`
+      return { tone: 'warn', text: sentence(trying) + keeping(status.unsaved, kept), actions: ['retry'] }
     }
     case 'unsaveable': {
-      const when = countdown(status.retryAt, nowMs)
-      return {
-        tone: 'warn',
-        text: `The server cannot save right now${because(status.reason)}. Trying again${when}.${keeping(true, kept)}`.replace('….', '…'),
-        actions: ['retry'],
-      }
+      const why = because(status.reason, UNSAVEABLE)
+      const trying = `The server cannot save right now${why}. Trying again${countdown(status.retryAt, nowMs)}`
+      return { tone: 'warn', text: sentence(trying) + keeping(true, kept), actions: ['retry'] }
     }
     case 'refused':
       return {
         tone: 'bad',
-        text: `${REFUSED[status.code]?.banner ?? 'The server refused this document'}${because(status.reason)}.`,
+        text: `${REFUSED[status.code]?.banner ?? 'The server refused this document'}${because(status.reason, status.code)}.`,
         actions: ['list'],
       }
     case 'replaced':
@@ -106,6 +100,9 @@ export function countsDown(status: Status): boolean {
   return status.kind === 'reconnecting' || status.kind === 'unsaveable'
 }
 
+/** What the server answers where it cannot store: try again later. */
+const UNSAVEABLE = 1013
+
 const REFUSED: Readonly<Record<number, { pill: string; banner: string }>> = {
   1009: { pill: 'Too large', banner: 'This change is larger than the server takes' },
   4400: { pill: 'Refused', banner: 'The server could not understand this document' },
@@ -120,9 +117,14 @@ function countdown(retryAt: number, nowMs: number): string {
   return seconds > 0 ? ` in ${seconds} s` : '…'
 }
 
-function because(reason: string): string {
+/** What the server gave as its reason, where that says more than the code does. */
+function because(reason: string, code: number): string {
   const words = reason.trim().replace(/\.$/, '')
-  return words === '' ? '' : ` (${words})`
+  return words === '' || sentence(words) === closeCode(code).sentence ? '' : ` (${words})`
+}
+
+function sentence(words: string): string {
+  return /[.!?…]$/.test(words) ? words : `${words}.`
 }
 
 function keeping(unsaved: boolean, kept: boolean): string {

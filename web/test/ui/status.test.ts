@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { closeCode } from '../../src/protocol/errors'
 import type { Status } from '../../src/sync/status'
 import { bannerOf, countsDown, hasUnsaved, mayEdit, pillOf } from '../../src/ui/status'
 
@@ -47,8 +48,8 @@ describe('bannerOf', () => {
   })
 
   it('promises that edits are kept only where they are', () => {
-    expect(said(RECONNECTING)).toBe('No connection. Reconnecting in 5 s. Your edits are kept on this device.')
-    expect(said(RECONNECTING, { kept: false })).toBe('No connection. Reconnecting in 5 s. Your edits are only in this tab: leave it open.')
+    expect(said(RECONNECTING)).toBe('There is no connection. Reconnecting in 5 s. Your edits are kept on this device.')
+    expect(said(RECONNECTING, { kept: false })).toBe('There is no connection. Reconnecting in 5 s. Your edits are only in this tab: leave it open.')
     expect(said({ kind: 'offline', unsaved: false }, { kept: false })).toBe('You are offline.')
   })
 
@@ -56,6 +57,12 @@ describe('bannerOf', () => {
     expect(said(UNSAVEABLE)).toBe('The server cannot save right now (The disk is full). Trying again in 1 s. Your edits are kept on this device.')
     expect(said(UNSAVEABLE, { at: NOW + 5_000 })).toContain('Trying again… Your edits')
     expect(said({ kind: 'refused', code: 4403, reason: 'ask Ada' })).toBe('You may not open this document (ask Ada).')
+  })
+
+  it('does not give a reason that only says the code again', () => {
+    expect(said({ kind: 'refused', code: 4403, reason: closeCode(4403).sentence })).toBe('You may not open this document.')
+    expect(said({ ...UNSAVEABLE, reason: closeCode(1013).sentence })).toMatch(/^The server cannot save right now\. Trying/)
+    expect(said({ ...RECONNECTING, reason: 'The server is restarting.' })).toMatch(/^The server is restarting\. Reconnecting in 5 s\./)
   })
 
   it('stays through an attempt to reconnect, and goes with its success', () => {
