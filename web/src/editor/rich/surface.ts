@@ -8,6 +8,7 @@
 import { Editor, getSchema, type Extensions } from '@tiptap/core'
 import { Collaboration } from '@tiptap/extension-collaboration'
 import { Placeholder } from '@tiptap/extensions/placeholder'
+import { Selection } from '@tiptap/extensions/selection'
 import StarterKit from '@tiptap/starter-kit'
 import type { Surface, SurfaceOptions } from '../surface'
 import { Carets } from './carets'
@@ -84,6 +85,8 @@ function richExtensions({ doc, awareness }: SurfaceOptions): Extensions {
     }),
     SafeLink,
     Placeholder.configure({ placeholder: 'Write something. “# ” begins a heading, “- ” a list, “> ” a quote.' }),
+    // Keeps what is selected visible while the address of a link is typed.
+    Selection.configure({ className: 'resting-selection' }),
     Collaboration.configure({ document: doc, field: 'default' }),
     Carets.configure({ awareness }),
   ]

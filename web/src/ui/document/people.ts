@@ -4,6 +4,7 @@ import type { Identity } from '../../editor/identity'
 import { initials, inkOn, MAX_NAME, PALETTE, peoplePresent, type Person } from '../../editor/people'
 import { fill, h } from '../dom'
 import { attachPopover } from '../popover'
+import '../../style/people.css'
 
 const NARROW = matchMedia('(max-width: 640px)')
 const MAX_AVATARS = 5
