@@ -117,3 +117,15 @@ describe('damage', () => {
     expect(alice.status).toBe('saved')
   })
 })
+
+describe('a late frame', () => {
+  it('for a channel that is no more finds nobody', async () => {
+    const alice = await world.person('alice')
+    const [before] = [...(world.server.documents.get(NOTES)?.sessions ?? [])]
+    world.server.closeChannels(NOTES, 1013)
+    await world.waits(1_000)
+    before?.peer.send({ type: 'closed', channel: before.channel, code: 4403, reason: 'too late' })
+    await world.settles()
+    expect(alice.status).toBe('saved')
+  })
+})

@@ -80,6 +80,15 @@ describe('who is here', () => {
     expect(alice.sees).toEqual(['bob'])
   })
 
+  it('is known again after a lost line, although nobody else has moved', async () => {
+    const alice = await named('alice')
+    await named('bob')
+    alice.provider.disconnect()
+    alice.provider.connect()
+    await world.settles()
+    expect(alice.sees).toEqual(['bob'])
+  })
+
   it('is not dropped for being silent while the line is fine, as a hidden tab is', async () => {
     const alice = await named('alice')
     await named('bob')

@@ -113,6 +113,17 @@ describe('a lost line', () => {
 })
 
 describe('a server that closes', () => {
+  it('as soon as it has accepted is asked less and less often', async () => {
+    await world.person('alice')
+    world.network.reset()
+    const { server } = world
+    const receive = server.receive.bind(server)
+    server.receive = () => world.network.reset()
+    await world.waits(60_000)
+    expect(world.network.attempts.length).toBeLessThan(12)
+    server.receive = receive
+  })
+
   it('is left alone for as long as its GOAWAY says', async () => {
     const alice = await world.person('alice')
     const [socket] = world.network.sockets
