@@ -9,6 +9,12 @@ import type { Status } from '../sync/status'
 export type Tone = 'quiet' | 'good' | 'warn' | 'bad'
 export type BannerAction = 'retry' | 'download' | 'fresh' | 'list'
 
+/**
+ * What this device has of the document: a copy that outlives the tab, one that does not (storage is blocked), or
+ * nothing yet.
+ */
+export type Here = 'kept' | 'fleeting' | 'nothing'
+
 export interface Pill {
   readonly tone: Tone
   readonly text: string
@@ -46,11 +52,11 @@ export function pillOf(status: Status, nowMs: number): Pill {
 }
 
 /**
- * The banner of a status; `kept` is whether edits that are not yet saved are kept on this device.
+ * The banner of a status.
  *
  * `before` is the banner that stands now: an attempt to reconnect does not take it away, only its success does.
  */
-export function bannerOf(status: Status, nowMs: number, kept: boolean, before: Banner | null): Banner | null {
+export function bannerOf(status: Status, nowMs: number, here: Here, before: Banner | null): Banner | null {
   switch (status.kind) {
     case 'saving':
     case 'saved':
@@ -59,15 +65,15 @@ export function bannerOf(status: Status, nowMs: number, kept: boolean, before: B
     case 'connecting':
       return before === null ? null : { tone: 'warn', text: 'Connecting…', actions: [] }
     case 'offline':
-      return { tone: 'warn', text: `You are offline.${keeping(status.unsaved, kept)}`, actions: [] }
+      return { tone: 'warn', text: `You are offline.${prospect(status.unsaved, here)}`, actions: [] }
     case 'reconnecting': {
       const trying = `${sentence(status.reason || 'There is no connection')} Reconnecting${countdown(status.retryAt, nowMs)}`
-      return { tone: 'warn', text: sentence(trying) + keeping(status.unsaved, kept), actions: ['retry'] }
+      return { tone: 'warn', text: sentence(trying) + prospect(status.unsaved, here), actions: ['retry'] }
     }
     case 'unsaveable': {
       const why = because(status.reason, UNSAVEABLE)
       const trying = `The server cannot save right now${why}. Trying again${countdown(status.retryAt, nowMs)}`
-      return { tone: 'warn', text: sentence(trying) + keeping(true, kept), actions: ['retry'] }
+      return { tone: 'warn', text: sentence(trying) + prospect(true, here), actions: ['retry'] }
     }
     case 'refused':
       return {
@@ -78,7 +84,7 @@ export function bannerOf(status: Status, nowMs: number, kept: boolean, before: B
     case 'replaced':
       return {
         tone: 'bad',
-        text: 'This document was deleted or replaced on the server. What you see is your copy, kept on this device.',
+        text: `This document was deleted or replaced on the server. What you see is your own copy${here === 'kept' ? ', kept on this device' : ''}.`,
         actions: ['download', 'fresh'],
       }
   }
@@ -127,7 +133,14 @@ function sentence(words: string): string {
   return /[.!?…]$/.test(words) ? words : `${words}.`
 }
 
-function keeping(unsaved: boolean, kept: boolean): string {
-  if (!kept) return unsaved ? ' Your edits are only in this tab: leave it open.' : ''
-  return unsaved ? ' Your edits are kept on this device.' : ' You can go on writing; edits are kept on this device.'
+/** What that means for what one has written, or would like to. */
+function prospect(unsaved: boolean, here: Here): string {
+  switch (here) {
+    case 'kept':
+      return unsaved ? ' Your edits are kept on this device.' : ' You can go on writing; edits are kept on this device.'
+    case 'fleeting':
+      return unsaved ? ' Your edits are only in this tab: leave it open.' : ''
+    case 'nothing':
+      return ' This device has no copy of the document; it appears when the connection is back.'
+  }
 }

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { closeCode } from '../../src/protocol/errors'
 import type { Status } from '../../src/sync/status'
-import { bannerOf, countsDown, hasUnsaved, mayEdit, pillOf } from '../../src/ui/status'
+import { bannerOf, countsDown, hasUnsaved, mayEdit, pillOf, type Here } from '../../src/ui/status'
 
 const NOW = 1_000_000
 const RECONNECTING: Status = { kind: 'reconnecting', retryAt: NOW + 4_200, reason: '', unsaved: true }
 const UNSAVEABLE: Status = { kind: 'unsaveable', retryAt: NOW + 1_000, reason: 'The disk is full.' }
 
-function said(status: Status, { at = NOW, kept = true } = {}): string | null {
-  return bannerOf(status, at, kept, null)?.text ?? null
+function said(status: Status, { at = NOW, here = 'kept' as Here } = {}): string | null {
+  return bannerOf(status, at, here, null)?.text ?? null
 }
 
 describe('pillOf', () => {
@@ -49,8 +49,14 @@ describe('bannerOf', () => {
 
   it('promises that edits are kept only where they are', () => {
     expect(said(RECONNECTING)).toBe('There is no connection. Reconnecting in 5 s. Your edits are kept on this device.')
-    expect(said(RECONNECTING, { kept: false })).toBe('There is no connection. Reconnecting in 5 s. Your edits are only in this tab: leave it open.')
-    expect(said({ kind: 'offline', unsaved: false }, { kept: false })).toBe('You are offline.')
+    expect(said(RECONNECTING, { here: 'fleeting' })).toBe('There is no connection. Reconnecting in 5 s. Your edits are only in this tab: leave it open.')
+    expect(said({ kind: 'offline', unsaved: false }, { here: 'fleeting' })).toBe('You are offline.')
+  })
+
+  it('does not invite to write where there is nothing to write in', () => {
+    expect(said({ kind: 'offline', unsaved: false }, { here: 'nothing' })).toBe(
+      'You are offline. This device has no copy of the document; it appears when the connection is back.',
+    )
   })
 
   it('gives the reason, and one full stop', () => {
@@ -66,15 +72,15 @@ describe('bannerOf', () => {
   })
 
   it('stays through an attempt to reconnect, and goes with its success', () => {
-    const before = bannerOf(RECONNECTING, NOW, true, null)
-    expect(bannerOf({ kind: 'connecting' }, NOW, true, before)?.text).toBe('Connecting…')
-    expect(bannerOf({ kind: 'saved' }, NOW, true, before)).toBeNull()
+    const before = bannerOf(RECONNECTING, NOW, 'kept', null)
+    expect(bannerOf({ kind: 'connecting' }, NOW, 'kept', before)?.text).toBe('Connecting…')
+    expect(bannerOf({ kind: 'saved' }, NOW, 'kept', before)).toBeNull()
   })
 
   it('offers what helps', () => {
-    expect(bannerOf(RECONNECTING, NOW, true, null)?.actions).toEqual(['retry'])
-    expect(bannerOf({ kind: 'replaced', reason: '' }, NOW, true, null)?.actions).toEqual(['download', 'fresh'])
-    expect(bannerOf({ kind: 'refused', code: 4404, reason: '' }, NOW, true, null)?.actions).toEqual(['list'])
+    expect(bannerOf(RECONNECTING, NOW, 'kept', null)?.actions).toEqual(['retry'])
+    expect(bannerOf({ kind: 'replaced', reason: '' }, NOW, 'kept', null)?.actions).toEqual(['download', 'fresh'])
+    expect(bannerOf({ kind: 'refused', code: 4404, reason: '' }, NOW, 'kept', null)?.actions).toEqual(['list'])
   })
 })
 

@@ -28,7 +28,7 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
   const canvas = h('main', { class: 'canvas' })
   const toolbar = new Toolbar()
   const people = new People(openIdentity())
-  const status = new StatusDisplay(() => session?.copyIsKept ?? false, act)
+  const status = new StatusDisplay(() => session?.here ?? 'nothing', act)
   let surface: Surface | null = null
   let session: Session | null = null
 

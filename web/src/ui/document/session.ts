@@ -10,7 +10,7 @@ import { kindOfDocument, readMeta } from '../../editor/meta'
 import { bindTitle } from '../../editor/title'
 import { CollabdocProvider } from '../../sync/provider'
 import type { Status } from '../../sync/status'
-import { hasUnsaved, mayEdit } from '../status'
+import { hasUnsaved, mayEdit, type Here } from '../status'
 import { Canvas, type CanvasEvents } from './canvas'
 import { fileNameOf } from './file-name'
 import { saveFile } from './menu'
@@ -27,6 +27,7 @@ export class Session {
   readonly #provider: CollabdocProvider
   readonly #canvas: Canvas
   #unbindTitle: (() => void) | null = null
+  #copyIsHere = false
   #copyIsKept = false
 
   constructor(
@@ -41,7 +42,7 @@ export class Session {
     this.#provider.on('synced', this.#onSynced)
     void this.#provider.whenLoaded.then(() => {
       this.#canvas.loaded()
-      if (kindOfDocument(this.#doc) !== null) this.#openTitle()
+      if (kindOfDocument(this.#doc) !== null) this.#arrived()
     })
     void canKeepCopies().then((kept) => (this.#copyIsKept = kept))
     this.#onStatus(this.#provider.status)
@@ -55,9 +56,10 @@ export class Session {
     return { kind: kindOfDocument(this.#doc), title: readMeta(this.#doc).title }
   }
 
-  /** Whether edits outlive this tab before the server has them. */
-  get copyIsKept(): boolean {
-    return this.#copyIsKept
+  /** What this device has of the document. */
+  get here(): Here {
+    if (!this.#copyIsHere) return 'nothing'
+    return this.#copyIsKept ? 'kept' : 'fleeting'
   }
 
   /** Whether closing the tab now would lose something. */
@@ -93,13 +95,14 @@ export class Session {
   }
 
   readonly #onSynced = (): void => {
-    this.#openTitle()
+    this.#arrived()
     this.#canvas.synced()
   }
 
   /** The title is bound once the document is here; before that, an empty one would be a guess. */
-  #openTitle(): void {
-    if (this.#unbindTitle !== null) return
+  #arrived(): void {
+    if (this.#copyIsHere) return
+    this.#copyIsHere = true
     this.#unbindTitle = bindTitle(this.elements.title, this.#doc, (title) => this.events.onTitle(title))
     this.elements.title.readOnly = !mayEdit(this.#provider.status)
   }

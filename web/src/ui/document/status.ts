@@ -1,7 +1,7 @@
 /** Where the status is shown: the pill in the header, the banner under it, and one quiet voice for screen readers. */
 import type { Status } from '../../sync/status'
 import { fill, h } from '../dom'
-import { bannerOf, countsDown, pillOf, type Banner, type BannerAction } from '../status'
+import { bannerOf, countsDown, pillOf, type Banner, type BannerAction, type Here } from '../status'
 
 const TICK_MS = 250
 
@@ -21,9 +21,8 @@ export class StatusDisplay {
   #notice: string | null = null
   #ticking: ReturnType<typeof setInterval> | undefined
 
-  /** `kept` tells whether edits survive the closing of this tab. */
   constructor(
-    private readonly kept: () => boolean,
+    private readonly here: () => Here,
     private readonly act: (action: BannerAction) => void,
   ) {}
 
@@ -50,7 +49,7 @@ export class StatusDisplay {
     if (this.pill.textContent !== pill.text + pill.more) {
       fill(this.pill, h('span', {}, pill.text, pill.more !== '' && h('span', { class: 'status-more' }, pill.more)))
     }
-    const banner = bannerOf(this.#status, Date.now(), this.kept(), this.#shown)
+    const banner = bannerOf(this.#status, Date.now(), this.here(), this.#shown)
     this.#shown = banner
     this.#drawBanner(banner ?? (this.#notice === null ? null : { tone: 'warn', text: this.#notice, actions: [] }))
   }
