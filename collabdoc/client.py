@@ -196,8 +196,7 @@ class Client:
         for task in (self._runner, *self._tasks):
             task.cancel()
         await asyncio.gather(self._runner, *self._tasks, return_exceptions=True)
-        if self._socket is not None:
-            self._socket.close()
+        self._hang_up()
 
     async def open(self, name: str) -> LiveDocument:
         """Open a document and wait until its content is here. Raises `Refused`."""
@@ -237,7 +236,7 @@ class Client:
             except (OSError, HTTPClientError, WebSocketClosedError) as error:
                 log.debug("no connection to %s: %s", self._url, error)
             finally:
-                self._socket = None
+                self._hang_up()
                 for document in self._documents.values():
                     document.line_lost()
             # Full jitter: clients that lost one server do not come back to it in step.
@@ -271,6 +270,11 @@ class Client:
         if self._socket is socket:
             self._send(Close(document.channel))
             document.open()
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -34,7 +34,7 @@ def test_help_teaches() -> None:
         help_ = run(command, "--help")
         assert help_.returncode == 0
         assert "--data" in help_.stdout
-    assert "[env: COLLABDOC_PORT; default: 8080]" in run("serve", "--help").stdout.replace("\n", " ")
+    assert "[env: COLLABDOC_PORT; default: 8080]" in " ".join(run("serve", "--help").stdout.split())
 
 
 def test_a_port_in_use_is_one_line_and_code_2(tmp_path: Path) -> None:

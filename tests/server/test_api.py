@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -32,6 +33,7 @@ class Http:
             body=body if isinstance(body, str | bytes) else None if body is None else json.dumps(body),
             headers={name.replace("_", "-"): value for name, value in headers.items()},
             allow_nonstandard_methods=True,
+            decompress_response=False,
         )
         return await AsyncHTTPClient().fetch(request, raise_error=False)
 
@@ -221,7 +223,9 @@ async def test_the_page_has_a_strict_policy_and_assets_are_compressed(http: Http
         assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
     if page.code == 503:
         pytest.skip("the editor is not built")
-    script = page.body.decode().partition('src="')[2].partition('"')[0]
+    found = re.search(r'src="(/static/assets/[^"]+)"', page.body.decode())
+    assert found
+    script = found[1]
     asset = await http.fetch("GET", script, Accept_Encoding="br")
     assert asset.headers["Content-Encoding"] == "br"
     assert "immutable" in asset.headers["Cache-Control"]
