@@ -7,6 +7,8 @@
 """
 
 import os
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from pycrdt import Doc, Map, TransactionEvent, get_update, merge_updates
 
 from collabdoc.errors import CollabdocError, DocumentBroken
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
-from collabdoc.protocol.update import UpdateInfo, check_update
+from collabdoc.protocol.update import Pairs, UpdateInfo, check_update, find_pairs
 
 Kind = Literal["rich", "text"]
 
@@ -50,9 +52,9 @@ def _pycrdt(doing: str) -> Iterator[None]:
 class Document:
     """One live replica."""
 
-    __slots__ = ("_changed", "_doc", "_meta", "_meta_changed", "_on_change", "_subscriptions", "clocks")
+    __slots__ = ("_changed", "_doc", "_meta", "_meta_changed", "_on_change", "_pairs", "_subscriptions", "clocks")
 
-    def __init__(self, snapshot: bytes = EMPTY_UPDATE, tail: Iterable[bytes] = ()) -> None:
+    def __init__(self, snapshot: bytes = EMPTY_UPDATE, tail: Sequence[bytes] = ()) -> None:
         """Load a snapshot and the updates after it, in one transaction."""
         with _pycrdt("loading"):
             self._doc: Doc[Any] = Doc()
@@ -62,6 +64,9 @@ class Document:
                 for update in tail:
                     self._doc.apply_update(update)
             self.clocks = read_state_vector(self._doc.get_state(), max_clients=2**31)
+            self._pairs: dict[int, array[int]] = {}
+            for update in (snapshot, *tail):
+                self._note_pairs(find_pairs(update))
             self._changed = False
             self._meta_changed = True
             # Kept: a subscription that is collected is cancelled.
@@ -69,13 +74,14 @@ class Document:
 
     def check(self, update: bytes) -> UpdateInfo:
         """See whether `apply` would take this update; raises as `check_update` does."""
-        return check_update(update, self.clocks)
+        return check_update(update, self.clocks, self._pairs)
 
     def apply(self, update: bytes, info: UpdateInfo) -> bool:
         """Apply an update that passed `check`; False where it held nothing new."""
         self._changed = False
         with _pycrdt("applying an update"):
             self._doc.apply_update(update)
+        self._note_pairs(info.pairs)
         for client, end in info.ends.items():
             if end > self.clocks.get(client, 0):
                 self.clocks[client] = end
@@ -101,6 +107,11 @@ class Document:
             title[:MAX_TITLE_CHARACTERS] if isinstance(title, str) else "",
             kind if kind in ("rich", "text") else None,
         )
+
+    def _note_pairs(self, pairs: Pairs) -> None:
+        for client, halves in pairs.items():
+            known = self._pairs.setdefault(client, array("I"))
+            known.extend(halves[bisect_right(halves, known[-1]) :] if known else halves)
 
     def _note_change(self, _: object) -> None:
         self._changed = True
