@@ -8,6 +8,7 @@
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import astuple
+from typing import Any
 
 import msgpack
 
@@ -48,6 +49,17 @@ _FIELDS = {
     _AWARENESS: (Awareness, ("channel", "bytes"), 0),
     _AUTH: (Auth, ("channel", "str"), 0),
     _PING: (Ping, ("uint",), 0),
+}
+
+_SERVER_KINDS: dict[type, tuple[str, ...]] = {
+    Opened: ("channel", "str", "mode", "uint", "bool", "str", "bytes", "bytes"),
+    Closed: ("channel", "uint", "str"),
+    Updates: ("channel", "uint", "updates"),
+    Awareness: ("channel", "bytes"),
+    Pong: ("uint",),
+    Saved: ("channel", "uint"),
+    Rejected: ("channel", "uint", "uint", "str"),
+    GoAway: ("uint", "str"),
 }
 
 
@@ -122,37 +134,37 @@ def encode_updates_tail(seq: int, updates: Iterable[bytes]) -> bytes:
 def decode_server(frame: bytes) -> ServerMessage | None:
     """Read one frame from a server that this client trusts; None for an unknown message type."""
     try:
-        fields = msgpack.unpackb(frame, max_ext_len=0, strict_map_key=True)
-        match fields:
-            case [1, int(channel), dict(info), bytes(state_vector), bytes(update), *_]:
-                return Opened(
-                    channel,
-                    info["epoch"],
-                    info["mode"],
-                    info["seq"],
-                    info["resumed"],
-                    info["server"],
-                    state_vector,
-                    update,
-                )
-            case [2, int(channel), int(code), str(reason), *_]:
-                return Closed(channel, code, reason)
-            case [3, int(channel), int(seq), list(updates), *_]:
-                return Updates(channel, seq, tuple(updates))
-            case [4, int(channel), bytes(awareness), *_]:
-                return Awareness(channel, awareness)
-            case [6, int(nonce), *_]:
-                return Pong(nonce)
-            case [7, int(channel), int(id_), *_]:
-                return Saved(channel, id_)
-            case [8, int(channel), int(id_), int(code), str(reason), *_]:
-                return Rejected(channel, id_, code, reason)
-            case [9, int(retry_after_ms), str(reason), *_]:
-                return GoAway(retry_after_ms, reason)
-            case [int(type_), *_] if type_ > _GOAWAY or type_ in (0, 5):
-                return None
+        fields = msgpack.unpackb(frame, max_ext_len=0)
+        message = _to_server_message(fields)
     except (ValueError, KeyError, msgpack.UnpackException) as error:
-        raise Malformed(f"a frame is not a message: {error}") from None
+        raise Malformed(f"a frame is not a message: {error!s:.100}") from None
+    if message is not None:
+        for kind, name in zip(_SERVER_KINDS[type(message)], message.__slots__, strict=True):
+            _check(type(message).__name__, kind, getattr(message, name))
+    return message
+
+
+def _to_server_message(fields: Any) -> ServerMessage | None:
+    match fields:
+        case [1, channel, dict(info), state_vector, update, *_]:
+            epoch, mode, seq = info["epoch"], info["mode"], info["seq"]
+            return Opened(channel, epoch, mode, seq, info["resumed"], info["server"], state_vector, update)
+        case [2, channel, code, reason, *_]:
+            return Closed(channel, code, reason)
+        case [3, channel, seq, list(updates), *_]:
+            return Updates(channel, seq, tuple(updates))
+        case [4, channel, awareness, *_]:
+            return Awareness(channel, awareness)
+        case [6, nonce, *_]:
+            return Pong(nonce)
+        case [7, channel, id_, *_]:
+            return Saved(channel, id_)
+        case [8, channel, id_, code, reason, *_]:
+            return Rejected(channel, id_, code, reason)
+        case [9, retry_after_ms, reason, *_]:
+            return GoAway(retry_after_ms, reason)
+        case [int(type_), *_] if type_ > _GOAWAY or type_ in (0, 5):
+            return None
     raise Malformed("a frame is not a message of collabdoc.v1")
 
 
@@ -202,7 +214,15 @@ def _check(message: str, kind: str, value: object) -> None:
             good = type(value) is bytes
         case "name" | "str":
             good = type(value) is str
+        case "bool":
+            good = type(value) is bool
+        case "mode":
+            good = value in ("write", "read")
+        case "updates":
+            good = type(value) is tuple and all(type(update) is bytes for update in value)
         case _:
             raise AssertionError(kind)
     if not good:
-        raise Malformed(f"{message} holds {value!a:.40} where a {kind} is expected")
+        # The value may be megabytes of binary, which in words are four times as many.
+        shown = value if type(value) is int else type(value).__name__
+        raise Malformed(f"{message} holds {shown} where a {kind} is expected")
