@@ -144,7 +144,8 @@ def encode(entries: Iterable[Entry]) -> bytes:
 def _check_state(state: bytes) -> None:
     # Peers hand it to JSON.parse and read fields of it: anything but an object would throw in all of them.
     try:
-        value = json.loads(state, parse_constant=_refuse_constant)
+        # Decoded here: given bytes, json would guess at UTF-16 and skip a byte order mark, where JSON.parse throws.
+        value = json.loads(state.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"a presence is not JSON: {error!s:.100}") from None
     if not isinstance(value, dict):
