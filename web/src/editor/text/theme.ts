@@ -8,7 +8,7 @@ const look = EditorView.theme({
   '&': { height: '100%', color: 'var(--ink)', backgroundColor: 'transparent', fontSize: 'var(--text-code)' },
   '&.cm-focused': { outline: 'none' },
   '.cm-scroller': { fontFamily: 'var(--font-code)', lineHeight: '1.6', overflow: 'auto' },
-  '&.cm-prose .cm-scroller': { fontSize: 'var(--text-base)', lineHeight: '1.7' },
+  '&.cm-prose .cm-scroller': { fontSize: 'var(--text-prose)', lineHeight: '1.7' },
   '.cm-content': { padding: 'var(--space-5) 0 40vh', caretColor: 'var(--accent)' },
   '&.cm-prose .cm-content': { maxWidth: 'var(--measure-code)', margin: '0 auto', boxSizing: 'border-box' },
   '.cm-line': { padding: '0 var(--space-4) 0 var(--space-3)' },

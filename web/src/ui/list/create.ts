@@ -7,7 +7,7 @@ import { nameOfTitle } from '../names'
 
 export function createPanel(): HTMLElement {
   const title = h('input', {
-    ...{ id: 'new-title', type: 'text', placeholder: 'Name (optional)', maxlength: 200, autocomplete: 'off' },
+    ...{ id: 'new-title', type: 'text', placeholder: 'Name a document (optional)', maxlength: 200, autocomplete: 'off' },
     ...{ 'aria-label': 'Name of the new document, optional', 'data-testid': 'new-title' },
   })
   const problem = h('p', { class: 'create-problem', role: 'alert' })
