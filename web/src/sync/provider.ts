@@ -206,7 +206,8 @@ export class CollabdocProvider {
   }
 
   #receiveEdit(update: Uint8Array): void {
-    this.#copy?.putOwn(this.#outbox.add(update), update)
+    const edit = this.#outbox.add(update)
+    this.#copy?.putOwn(edit, update)
     if (!this.#flushDue) {
       this.#flushDue = true
       // What is made in one turn goes as one UPDATE. A microtask, since timers of hidden tabs are throttled.

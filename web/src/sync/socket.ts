@@ -123,7 +123,7 @@ export class Line {
       socket.onopen = () => this.#opened()
       socket.onmessage = (event) => this.#received(event.data)
       socket.onclose = (event) => this.#closed(event.code, event.reason)
-      socket.onerror = () => {} // an error is always followed by a close
+      socket.onerror = () => this.#failed()
       this.#socket = socket
     } catch (error) {
       console.error(`collabdoc: cannot connect to ${this.url}`, error)
@@ -164,6 +164,11 @@ export class Line {
     else this.#channels.get(message.channel)?.receive(message)
   }
 
+  /** An open socket tells more in its close; one that never opened is not always closed after its error (Node 20). */
+  #failed(): void {
+    if (this.#state === 'connecting') this.#lose({ code: 1006, reason: 'The server cannot be reached.' })
+  }
+
   #closed(code: number, reason: string): void {
     const { action, sentence } = closeCode(code)
     if (action === 'retry') {
@@ -195,7 +200,7 @@ export class Line {
     const socket = this.#socket
     this.#socket = null
     if (socket === null) return
-    socket.onopen = socket.onmessage = socket.onclose = null
+    socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null
     socket.close(code)
   }
 

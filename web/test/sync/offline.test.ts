@@ -80,7 +80,9 @@ describe('the device’s copy', () => {
   it('is not needed', async () => {
     const alice = await world.person('alice', { offline: false })
     alice.types('hello')
+    expect(alice.status).toBe('saving')
     await world.settles()
+    world.everyoneReads('hello')
     expect(alice.status).toBe('saved')
     await alice.closesTab()
     world.network.cut()

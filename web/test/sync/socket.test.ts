@@ -112,6 +112,29 @@ describe('a lost line', () => {
   })
 })
 
+describe('a server that is not there', () => {
+  it.each([false, true])('is asked again (a refused socket closes silently: %s)', async (silently) => {
+    world.network.closesSilently = silently
+    world.network.cut()
+    const alice = await world.person('alice')
+    expect(alice.provider.status).toMatchObject({ kind: 'reconnecting', reason: 'The server cannot be reached.' })
+    await world.waits(1_000)
+    world.network.restore()
+    await world.waits(2_000)
+    expect(alice.status).toBe('saved')
+  })
+
+  it('is given up after 10 s where a socket neither opens nor fails', async () => {
+    world.network.frozen = true
+    const alice = await world.person('alice')
+    await world.waits(9_999)
+    expect(alice.status).toBe('connecting')
+    await world.waits(1)
+    expect(alice.provider.status).toMatchObject({ kind: 'reconnecting', reason: 'The server does not answer.' })
+    world.network.reset()
+  })
+})
+
 describe('a server that closes', () => {
   it('as soon as it has accepted is asked less and less often', async () => {
     await world.person('alice')

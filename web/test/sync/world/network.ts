@@ -17,6 +17,8 @@ export class Network {
   frozen = false
   /** New sockets are refused. */
   down = false
+  /** A refused socket says error, and no close: as in Node 20. */
+  closesSilently = false
   readonly #queue: Delivery[] = []
 
   constructor(readonly server: Server) {}
@@ -120,6 +122,8 @@ export class FakeSocket implements WebSocketLike {
   #connect(): void {
     if (this.#state !== 'connecting') return
     if (this.#network.down) {
+      if (this.#network.closesSilently) this.onclose = null
+      this.onerror?.(undefined as never)
       this.die(1006, '')
       return
     }
