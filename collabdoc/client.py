@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -70,7 +71,7 @@ class LiveDocument:
         self._epoch: str | None = None
         self._seq: int | None = None
         self._sent_id = 0
-        self._saved_id = 0
+        self._in_flight: deque[tuple[int, int]] = deque()  # (id of an UPDATE, how many edits it carries)
         self._unsent = 0
 
     @property
@@ -81,7 +82,7 @@ class LiveDocument:
     @property
     def unsaved(self) -> int:
         """Edits of this client that the server has not reported as committed."""
-        return self._unsent + self._sent_id - self._saved_id
+        return self._unsent + sum(edits for _, edits in self._in_flight)
 
     async def saved(self, *, within: int = 0) -> None:
         """Wait until at most `within` edits are unsaved. Raises `Refused`."""
@@ -112,7 +113,7 @@ class LiveDocument:
         self._is_open = False
         self._holding = False
         self._unsent = self.unsaved
-        self._sent_id = self._saved_id = 0
+        self._in_flight.clear()
 
     async def receive(self, message: Opened | Updates | Saved | Rejected | Closed) -> float | None:
         """Take a message; the seconds after which to open again, where the server asked for that."""
@@ -125,7 +126,8 @@ class LiveDocument:
                     self._replica.apply(update)
                 self._seq = max(self._seq or 0, seq)
             case Saved(_, id_) if self._is_open:  # else it is of edits that are counted as unsent again
-                self._saved_id = max(self._saved_id, id_)
+                while self._in_flight and self._in_flight[0][0] <= id_:
+                    self._in_flight.popleft()
             case Rejected(_, id_, code, reason):
                 log.warning("%s: edit %d was refused (%d): %s", self.name, id_, code, reason)
                 if code in RETRY_CODES:
@@ -148,10 +150,10 @@ class LiveDocument:
         self._is_open = self._synced = True
         self._holding = False
         lacking = self._replica.diff(message.state_vector)
-        owed = self.unsaved
-        self._unsent = self._sent_id = self._saved_id = 0
+        owed, self._unsent, self._sent_id = self.unsaved, 0, 0
+        self._in_flight.clear()
         if owed or has_structs(lacking):
-            self._put(lacking)
+            self._put(lacking, edits=max(1, owed))
 
     def _hold(self) -> float | None:
         """Keep edits here until the server can store again; then all that it lacks is sent at once."""
@@ -163,12 +165,13 @@ class LiveDocument:
 
     def _edited(self, update: bytes) -> None:
         if self._is_open:
-            self._put(update)
+            self._put(update, edits=1)
         else:
             self._unsent += 1
 
-    def _put(self, update: bytes) -> None:
+    def _put(self, update: bytes, *, edits: int) -> None:
         self._sent_id += 1
+        self._in_flight.append((self._sent_id, edits))
         self._send(Update(self.channel, self._sent_id, update))
 
 
