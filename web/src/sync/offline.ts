@@ -16,7 +16,10 @@ import * as Y from 'yjs'
 import type { Environment } from './environment'
 import { done, openDatabase, whenRead } from './idb'
 
-export const COMPACT_AT_ROWS = 300
+/** Merging costs as much as loading the document, so it is rare while somebody types ... */
+export const COMPACT_AT_ROWS = 1_000
+/** ... and sooner when the document is opened, which waits anyway. */
+export const COMPACT_AT_LOAD_ROWS = 200
 /** Copies set aside that are kept; the oldest goes first. */
 export const MAX_ASIDE = 5
 /** A database that is not open by then is done without: some browsers hang rather than fail. */
@@ -109,7 +112,7 @@ export class OfflineCopy {
       const early = this.#early ?? []
       this.#early = null
       for (const write of early) write()
-      if (this.#rows >= COMPACT_AT_ROWS) this.#compact()
+      if (this.#rows >= COMPACT_AT_LOAD_ROWS) this.#compact()
       return copy
     } catch (error) {
       console.warn('collabdoc: this device keeps no copy of the document', error)

@@ -3,20 +3,41 @@
 export interface Vector {
   readonly name: string
   readonly hex: string
-  readonly message: Record<string, unknown>
+  /** Null for a message type that is to be ignored. */
+  readonly message: Record<string, unknown> | null
+}
+
+export interface Malformed {
+  readonly name: string
+  readonly hex: string
+  readonly code: number
+}
+
+/** Who wrote the frame; a client, where nothing is said. */
+interface Sided {
+  readonly side?: 'server'
 }
 
 interface Vectors {
   readonly client: readonly Vector[]
   readonly server: readonly Vector[]
+  readonly tolerated: readonly (Vector & Sided)[]
+  readonly malformed: readonly (Malformed & Sided)[]
 }
 
 const files = import.meta.glob<Vectors>('../../../tests/vectors/native.json', { eager: true, import: 'default' })
 
+/** What a client writes and reads. */
 export function vectors(): Vectors {
   const [file] = Object.values(files)
   if (file === undefined) throw new Error('tests/vectors/native.json is missing')
-  return { client: file.client.map(inCamelCase), server: file.server.map(inCamelCase) }
+  const fromServer = ({ side }: Sided): boolean => side === 'server'
+  return {
+    client: file.client.map(inCamelCase),
+    server: file.server.map(inCamelCase),
+    tolerated: file.tolerated.filter(fromServer).map(inCamelCase),
+    malformed: file.malformed.filter(fromServer),
+  }
 }
 
 export function bytes(hex: string): Uint8Array<ArrayBuffer> {
@@ -28,6 +49,7 @@ export function hex(data: Uint8Array): string {
 }
 
 function inCamelCase({ name, hex: frame, message }: Vector): Vector {
+  if (message === null) return { name, hex: frame, message }
   const entries = Object.entries(message).map(([key, value]) => [
     key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
     fromJson(value),

@@ -2,7 +2,15 @@ import { IDBFactory, IDBObjectStore } from 'fake-indexeddb'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import * as Y from 'yjs'
 
-import { COMPACT_AT_ROWS, copyName, type LocalCopy, MAX_ASIDE, OfflineCopy, OPEN_TIMEOUT_MS } from '../../src/sync/offline'
+import {
+  COMPACT_AT_LOAD_ROWS,
+  COMPACT_AT_ROWS,
+  copyName,
+  type LocalCopy,
+  MAX_ASIDE,
+  OfflineCopy,
+  OPEN_TIMEOUT_MS,
+} from '../../src/sync/offline'
 import { Clock } from './world/clock'
 import { World } from './world/world'
 
@@ -173,6 +181,18 @@ describe('a copy', () => {
     expect(found.content.length).toBeLessThan(COMPACT_AT_ROWS)
     expect(textOf(found.content)).toBe('y'.repeat(COMPACT_AT_ROWS))
     expect(textOf(found.unsaved)).toBe('y'.repeat(COMPACT_AT_ROWS))
+  })
+
+  it('is compacted sooner when it is opened', async () => {
+    const browser = new Browser()
+    const { copy, edit } = await browser.tab()
+    for (let row = 0; row < COMPACT_AT_LOAD_ROWS; row += 1) edit((text) => text.insert(text.length, 'x'))
+    await copy.flush()
+    const second = await browser.tab()
+    await second.copy.flush()
+    const { found } = await browser.tab()
+    expect(found.content).toHaveLength(1)
+    expect(textOf(found.content)).toBe('x'.repeat(COMPACT_AT_LOAD_ROWS))
   })
 
   it('loses nothing of one tab when another compacts', async () => {

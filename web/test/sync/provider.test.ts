@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import * as Y from 'yjs'
 
+import { socketUrl } from '../../src/sync/provider'
 import { NOTES, World } from './world/world'
 
 let world: World
@@ -46,6 +47,16 @@ describe('what is sent', () => {
   it('offers collabdoc.v1 at /ws of the address', async () => {
     await world.person('alice')
     expect(world.network.attempts).toEqual([{ url: 'ws://server/ws', protocols: ['collabdoc.v1'] }])
+  })
+
+  it.each([
+    ['http://host', 'ws://host/ws'],
+    ['https://host:8443/', 'wss://host:8443/ws'],
+    ['ws://host/', 'ws://host/ws'],
+    ['wss://host/team/docs/', 'wss://host/team/docs/ws'],
+    ['wss://host/team/ws', 'wss://host/team/ws'],
+  ])('goes from %s to %s', (address, socket) => {
+    expect(socketUrl(address)).toBe(socket)
   })
 
   it('gathers the edits of one turn into one UPDATE', async () => {
