@@ -19,7 +19,7 @@ export interface WebSocketLike {
 
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike
 
-/** `online`, `offline`: the network changed; `visible`: somebody looks at the page again, or it was taken from the cache. */
+/** `online`, `offline`: the network changed; `visible`: somebody looks at the page, which may come from a cache. */
 export type Wake = 'online' | 'offline' | 'visible'
 
 export interface Environment {

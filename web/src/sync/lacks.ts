@@ -21,10 +21,9 @@ export function whatServerLacks(
   if (missing.length === 0) return unsaved
   if (unsaved !== null && isGapless(unsaved)) {
     const { from, to } = Y.parseUpdateMeta(unsaved)
-    const covered = missing.every(
-      ([client, clock]) => (from.get(client) ?? Infinity) <= (server.get(client) ?? 0) && (to.get(client) ?? 0) >= clock,
-    )
-    if (covered) return unsaved
+    const isCovered = ([client, clock]: readonly [number, number]): boolean =>
+      (from.get(client) ?? Infinity) <= (server.get(client) ?? 0) && (to.get(client) ?? 0) >= clock
+    if (missing.every(isCovered)) return unsaved
   }
   return diffWithoutPending(doc, serverStateVector)
 }

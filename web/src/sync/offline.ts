@@ -2,7 +2,7 @@
  * The copy of one document that this device keeps, in IndexedDB, keyed by server, document and user.
  *
  * 1. An edit is written in the turn in which it is made, so closing the tab loses nothing.
- * 2. The stored `seq` is never ahead of the stored content: it is written only after everything before it was committed.
+ * 2. The stored `seq` is never ahead of the stored content: it is written after everything before it was committed.
  * 3. Own edits that are not SAVED are kept a second time, each under its writer, until they are. So a tab that was
  *    closed offline leaves behind exactly what the next one has to send, deletes included.
  * 4. Tabs share a copy without knowing of each other: rows are only added, and merged inside one transaction.

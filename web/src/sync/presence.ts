@@ -5,7 +5,12 @@
  * 2. The server says who left. While the line is fine nobody is dropped for being silent; once it is lost, all are.
  */
 
-import { applyAwarenessUpdate, type Awareness, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness'
+import {
+  applyAwarenessUpdate,
+  type Awareness,
+  encodeAwarenessUpdate,
+  removeAwarenessStates,
+} from 'y-protocols/awareness'
 
 import type { Environment, Timer } from './environment'
 

@@ -61,7 +61,10 @@ export function deriveStatus(facts: Facts): Status {
 }
 
 function onLine(channel: Exclude<ChannelState, 'refused' | 'replaced'>, facts: Facts): Status {
-  if (facts.holding) return { kind: 'unsaveable', retryAt: facts.channelTrouble.retryAt, reason: facts.channelTrouble.reason }
+  if (facts.holding) {
+    const { retryAt, reason } = facts.channelTrouble
+    return { kind: 'unsaveable', retryAt, reason }
+  }
   switch (channel) {
     case 'away':
     case 'opening':

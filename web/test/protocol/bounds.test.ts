@@ -9,7 +9,8 @@ const check = (frame: Uint8Array, narrower: Partial<Bounds> = {}) => checkBounds
 
 describe('a frame in bounds', () => {
   it.each([
-    ['numbers of every width', [0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 40, -1, -33, -200, -70_000, -(2 ** 40), 1.5]],
+    ['numbers of every width', [0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 40, 1.5]],
+    ['negative numbers of every width', [-1, -33, -200, -70_000, -(2 ** 40)]],
     ['text of every width', ['', 'a', 'b'.repeat(31), 'c'.repeat(32), 'd'.repeat(300), 'e'.repeat(70_000)]],
     ['binary of every width', [new Uint8Array(1), new Uint8Array(300), new Uint8Array(70_000)]],
     ['long arrays', [Array(20).fill(1), Array(400).fill(1)]],

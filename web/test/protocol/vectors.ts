@@ -1,4 +1,4 @@
-/** Reads `tests/vectors/native.json`, the golden bytes that Python and TypeScript share. */
+/** Reads `tests/vectors/*.json`, the golden bytes that Python and TypeScript share. */
 
 export interface Vector {
   readonly name: string

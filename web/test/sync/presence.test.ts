@@ -43,7 +43,9 @@ describe('who is here', () => {
     const alice = await named('alice')
     const bob = await named('bob')
     const before = sent()
-    for (let cursor = 0; cursor < 20; cursor += 1) alice.provider.awareness.setLocalState({ name: `alice at ${cursor}` })
+    for (let cursor = 0; cursor < 20; cursor += 1) {
+      alice.provider.awareness.setLocalState({ name: `alice at ${cursor}` })
+    }
     await world.settles()
     world.clock.advance(50)
     await world.settles()

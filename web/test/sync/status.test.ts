@@ -25,12 +25,20 @@ describe('the status', () => {
   })
 
   it('is never saved while the document is not open, or something is unsaved, or edits are held back', () => {
-    for (const line of ['idle', 'connecting', 'up', 'waiting', 'offline', 'refused'] as const)
-      for (const channel of ['away', 'opening', 'open', 'waiting', 'refused', 'replaced'] as const)
-        for (const [unsaved, holding, network] of [[false, false, false], [true, false, true], [false, true, true], [false, false, true]] as const) {
-          const { kind } = given({ line, channel, unsaved, holding, network })
-          expect(kind === 'saved').toBe(line === 'up' && channel === 'open' && !unsaved && !holding)
+    const others = [
+      { unsaved: false, holding: false, network: false },
+      { unsaved: false, holding: false, network: true },
+      { unsaved: true, holding: false, network: true },
+      { unsaved: false, holding: true, network: true },
+    ]
+    for (const line of ['idle', 'connecting', 'up', 'waiting', 'offline', 'refused'] as const) {
+      for (const channel of ['away', 'opening', 'open', 'waiting', 'refused', 'replaced'] as const) {
+        for (const facts of others) {
+          const isSaved = given({ line, channel, ...facts }).kind === 'saved'
+          expect(isSaved).toBe(line === 'up' && channel === 'open' && !facts.unsaved && !facts.holding)
         }
+      }
+    }
   })
 
   it('is readonly where the server grants no writing, whatever is unsaved', () => {
@@ -55,7 +63,8 @@ describe('the status', () => {
 
   it('is offline where the device has no network, also while it tries', () => {
     for (const line of ['offline', 'waiting', 'connecting'] as const) {
-      expect(given({ line, channel: 'away', network: false, unsaved: true })).toEqual({ kind: 'offline', unsaved: true })
+      const status = given({ line, channel: 'away', network: false, unsaved: true })
+      expect(status).toEqual({ kind: 'offline', unsaved: true })
     }
   })
 
@@ -82,7 +91,8 @@ describe('the status', () => {
   })
 
   it('is replaced where the document has another life', () => {
-    const status = given({ line: 'idle', channel: 'replaced', channelTrouble: { code: 4409, reason: 'new', retryAt: 0 } })
+    const why = { code: 4409, reason: 'new', retryAt: 0 }
+    const status = given({ line: 'idle', channel: 'replaced', channelTrouble: why })
     expect(status).toEqual({ kind: 'replaced', reason: 'new' })
   })
 })

@@ -135,7 +135,8 @@ export class Person {
   ) {
     this.doc.clientID = world.nextClient()
     if (text !== undefined) this.types(text)
-    this.provider = new CollabdocProvider('http://server', document, this.doc, { environment: device.tab(), ...options })
+    const environment = device.tab()
+    this.provider = new CollabdocProvider('http://server', document, this.doc, { environment, ...options })
     this.provider.on('status', (status) => this.statuses.push(status))
   }
 
@@ -158,7 +159,8 @@ export class Person {
   /** The names of the others whom this person sees. */
   get sees(): unknown[] {
     const { awareness } = this.provider
-    return [...awareness.getStates()].filter(([client]) => client !== this.doc.clientID).map(([, state]) => state['name'])
+    const others = [...awareness.getStates()].filter(([client]) => client !== this.doc.clientID)
+    return others.map(([, state]) => state['name'])
   }
 
   /** The tab is gone at once, as a browser takes it. */
