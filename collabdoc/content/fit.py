@@ -95,7 +95,7 @@ def _fit_block(node: Element, depth: int) -> list[Element]:
         case Content.TEXT:
             return [Element(node.type, attrs, join_texts([Text(plain_text(node.content))]))]
         case Content.NOTHING:
-            return [Element(node.type, attrs)]
+            return [Element(node.type, attrs), *_fit_blocks(node.content, depth + 1)]
         case Content.ITEMS:
             return _fit_list(Element(node.type, attrs, node.content), depth)
         case Content.BLOCKS:

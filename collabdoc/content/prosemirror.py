@@ -62,12 +62,12 @@ class _Reader:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise ContentTooLarge(f"the document has more than {MAX_NODES} nodes")
-        if depth > MAX_DEPTH:
-            raise ContentTooLarge(f"{_shorten(path)} is nested deeper than {MAX_DEPTH} nodes")
         fields = _read_object(value, path)
         name = fields.get("type")
         if name == "text":
             return _read_text(fields, path)
+        if depth > MAX_DEPTH:
+            raise ContentTooLarge(f"{_shorten(path)} is nested deeper than {MAX_DEPTH} nodes")
         if not isinstance(name, str) or name not in NODES:
             raise InvalidContent(f"{path}.type is {_show(name)}, expected one of text, {', '.join(NODES)}")
         _refuse_others(fields, {"type", "attrs", "content", "marks"}, path)
