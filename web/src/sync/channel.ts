@@ -26,7 +26,7 @@ export interface ChannelUser {
   introduce(): Introduction | null
   /** The channel is open if this can take what the server sent; otherwise it backs off. */
   receiveOpened(opened: Opened): boolean
-  receive(message: Exclude<ChannelMessage, Opened | Closed | Rejected>): void
+  receive(message: Exclude<ChannelMessage, Opened | Closed>): void
   /** An open channel is no longer. */
   channelLost(): void
   /** The server said that our copy must not be merged: true where there is one, and it is out of the way now. */
@@ -143,11 +143,14 @@ export class Channel {
 
   /** A message for this channel; called by the line. */
   receive(message: ChannelMessage): void {
-    if (message.type === 'opened') this.#receiveOpened(message)
-    else if (message.type === 'closed') this.#receiveClosed(message)
-    else if (this.#state !== 'open') return
-    else if (message.type === 'rejected') this.#receiveRejected(message)
-    else this.user.receive(message)
+    if (message.type === 'opened') {
+      this.#receiveOpened(message)
+    } else if (message.type === 'closed') {
+      this.#receiveClosed(message)
+    } else if (this.#state === 'open') {
+      this.user.receive(message)
+      if (message.type === 'rejected') this.#receiveRejected(message)
+    }
     this.user.changed()
   }
 

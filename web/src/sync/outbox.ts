@@ -4,6 +4,7 @@
  * 1. An edit is numbered when it is made, 1, 2, 3 ... for the life of the outbox; edits adopted from an earlier visit
  *    are number 0. An UPDATE is numbered when it is taken, 1, 2, 3 ... for the life of a channel.
  * 2. Nothing leaves but by `saved`: a new channel sends everything again that the last one did not confirm.
+ *    What was rejected is not saved by a later SAVED of the same channel, cumulative as that is.
  * 3. What is held is bounded by merging, so a day offline costs what its edits cost, not what their count does.
  */
 
@@ -29,6 +30,7 @@ export interface Outgoing {
 export class Outbox {
   #made = 0
   #lastId = 0
+  #rejectedId = Infinity
   #unsent: Entry[] = []
   #sent: Sent[] = []
 
@@ -60,6 +62,7 @@ export class Outbox {
     this.#unsent = [...this.#sent, ...this.#unsent].map(({ upTo, update }) => ({ upTo, update }))
     this.#sent = []
     this.#lastId = 0
+    this.#rejectedId = Infinity
   }
 
   /** Everything that is not SAVED as one update; null where there is nothing. */
@@ -82,10 +85,15 @@ export class Outbox {
     return this.#send(entry)
   }
 
+  /** The server did not take the UPDATE `id`; it stays here, for a channel that may. */
+  rejected(id: number): void {
+    this.#rejectedId = Math.min(this.#rejectedId, id)
+  }
+
   /** The server committed every UPDATE up to `id`; gives the last edit that is now saved, null where none is new. */
   saved(id: number): number | null {
     let upTo: number | null = null
-    while (this.#sent[0] !== undefined && this.#sent[0].id <= id) {
+    while (this.#sent[0] !== undefined && this.#sent[0].id <= id && this.#sent[0].id < this.#rejectedId) {
       upTo = this.#sent[0].upTo
       this.#sent.shift()
     }

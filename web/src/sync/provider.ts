@@ -10,7 +10,7 @@
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import type { ChannelMessage, Closed, Opened, Rejected } from '../protocol/messages'
+import type { ChannelMessage, Closed, Opened } from '../protocol/messages'
 import { Channel, type ChannelUser, type Introduction } from './channel'
 import { type Environment, environmentOf } from './environment'
 import { whatServerLacks } from './lacks'
@@ -250,7 +250,7 @@ export class CollabdocProvider {
     return true
   }
 
-  #receive(message: Exclude<ChannelMessage, Opened | Closed | Rejected>): void {
+  #receive(message: Exclude<ChannelMessage, Opened | Closed>): void {
     switch (message.type) {
       case 'updates':
         if (this.#apply(message.updates)) this.#raiseSeq(message.seq)
@@ -260,6 +260,9 @@ export class CollabdocProvider {
         break
       case 'saved':
         this.#receiveSaved(message.id)
+        break
+      case 'rejected':
+        this.#outbox.rejected(message.id)
         break
     }
   }

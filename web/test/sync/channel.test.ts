@@ -31,6 +31,26 @@ describe('a server that cannot store', () => {
     world.everyoneReads(alice.text)
   })
 
+  it('has not saved a delete that it rejected, although it saves what came behind it', async () => {
+    const alice = await world.person('alice')
+    alice.types('hello')
+    await world.settles()
+    world.server.rejects = { code: 1013, reason: 'the disk is full' }
+    alice.deletes(0, 4)
+    await Promise.resolve()
+    alice.types('!')
+    await Promise.resolve()
+    while (!world.server.received.some((message) => message.type === 'update' && message.id === 2)) {
+      world.network.deliverOne()
+    }
+    world.server.rejects = null
+    await world.settles()
+    expect(alice.status).toBe('unsaveable')
+    await world.waits(1_000)
+    expect(alice.status).toBe('saved')
+    world.everyoneReads('o!')
+  })
+
   it('gets no further UPDATE before the channel is opened again, and is asked less and less often', async () => {
     const alice = await world.person('alice')
     world.server.rejects = { code: 1013, reason: '' }

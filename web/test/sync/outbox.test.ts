@@ -88,6 +88,19 @@ describe('an outbox', () => {
     expect(outbox.saved(1)).toBe(3)
   })
 
+  it('is not saved by what the server took behind an UPDATE that it rejected', () => {
+    for (const letter of 'abc') {
+      outbox.add(typed(letter))
+      outbox.take()
+    }
+    outbox.rejected(2)
+    expect(outbox.saved(3)).toBe(1)
+    expect(outbox.unsaved).toBe(true)
+    outbox.restart()
+    outbox.take()
+    expect(outbox.saved(1)).toBe(3)
+  })
+
   it('sends what an earlier visit left before what is made now', () => {
     outbox.add(typed('b'))
     const earlier = new Y.Doc()
