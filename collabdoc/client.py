@@ -80,6 +80,11 @@ class LiveDocument:
         return self._replica.doc
 
     @property
+    def is_open(self) -> bool:
+        """Whether edits go to the server at once."""
+        return self._is_open
+
+    @property
     def unsaved(self) -> int:
         """Edits of this client that the server has not reported as committed."""
         return self._unsent + sum(edits for _, edits in self._in_flight)
@@ -178,7 +183,8 @@ class LiveDocument:
 class Client:
     """One connection that comes back by itself; made by `connect`."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, max_backoff_s: float) -> None:
+        self._max_backoff_s = max_backoff_s
         self._url = "ws" + url.removeprefix("http").removeprefix("ws").rstrip("/")
         if not self._url.endswith("/ws"):
             self._url += "/ws"
@@ -232,7 +238,7 @@ class Client:
                 for document in self._documents.values():
                     document.open()
                 wait_s = await self._listen(self._socket)
-                if any(document._is_open for document in self._documents.values()):
+                if any(document.is_open for document in self._documents.values()):
                     backoff_s = _FIRST_BACKOFF_S
                 if self._failure is not None:
                     return
@@ -244,7 +250,7 @@ class Client:
                     document.line_lost()
             # Full jitter: clients that lost one server do not come back to it in step.
             await asyncio.sleep(wait_s if wait_s is not None else random.uniform(0, backoff_s))  # noqa: S311
-            backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
+            backoff_s = min(self._max_backoff_s, backoff_s * 2)
 
     async def _listen(self, socket: WebSocketClientConnection) -> float | None:
         """Handle what comes until the line is lost; the seconds to stay away, where the server named them."""
@@ -285,6 +291,9 @@ class Client:
         task.add_done_callback(self._tasks.discard)
 
 
-def connect(url: str, *, token: str | None = None) -> Client:
-    """A client of the server at `url` (http://, https://, ws:// or wss://); use it with `async with`."""
-    return Client(url, token)
+def connect(url: str, *, token: str | None = None, max_backoff_s: float = MAX_BACKOFF_S) -> Client:
+    """A client of the server at `url` (http://, https://, ws:// or wss://); use it with `async with`.
+
+    A lost line is tried again after a random time, at most `max_backoff_s`.
+    """
+    return Client(url, token, max_backoff_s)

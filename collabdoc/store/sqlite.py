@@ -95,7 +95,8 @@ class SqliteStore:
                 oldest_kept = kept_seq
             db.execute("DELETE FROM log WHERE document_id = ? AND seq < ?", (document_id, oldest_kept))
         with _translated():
-            self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+            # A script, because execute() takes only the first step of this pragma: one page.
+            self._writer.executescript("PRAGMA incremental_vacuum")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return True
 
@@ -151,7 +152,8 @@ class SqliteStore:
         return [DocumentRow(*row) for row in rows], total
 
     def close(self) -> None:
-        with closing(self._reader), closing(self._writer), _translated():
+        # The writer closes last: only it can take the WAL's file away.
+        with closing(self._writer), closing(self._reader), _translated():
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._lock.release()
 

@@ -71,13 +71,15 @@ async def run(rounds: int, seed: int, data: Path) -> int:
     lost = 0
     server = ServerProcess(data)
     await asyncio.to_thread(server.start)
-    clients = [connect(server.url) for _ in writers]
+    clients = [connect(server.url, max_backoff_s=0.2) for _ in writers]
     for client in clients:
         await client.__aenter__()
     tasks = [asyncio.create_task(writer.run(client)) for writer, client in zip(writers, clients, strict=True)]
     started_s = time.monotonic()
     for number in range(1, rounds + 1):
-        await asyncio.sleep(random_.uniform(0.05, 0.6))
+        while not all(writer.document and writer.document.is_open for writer in writers):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(random_.uniform(0, 0.6))
         # Counted before the kill: what is reported later is not yet promised here.
         saved = [len(writer.edits) - (writer.document.unsaved if writer.document else 0) for writer in writers]
         server.kill()
