@@ -27,6 +27,8 @@ Kind = Literal["rich", "text"]
 
 SCHEMA_VERSION = 1
 MAX_TITLE_CHARACTERS = 500
+_MAX_META_KEYS = 1_000
+"""A map with more is not looked at: pycrdt lists all keys to find one."""
 EMPTY_UPDATE = b"\x00\x00"
 _MERGE_WIDTH = 100
 """Updates merged at once: 50,000 in one go took 15 s, in a tree of this width 0.25 s."""
@@ -53,25 +55,20 @@ def _pycrdt(doing: str) -> Iterator[None]:
 class Document:
     """One live replica."""
 
-    __slots__ = ("_changed", "_doc", "_meta", "_meta_changed", "_on_change", "_pairs", "_subscriptions", "clocks")
+    __slots__ = ("_changed", "_doc", "_meta", "_pairs", "_subscription", "_told", "clocks")
 
     def __init__(self, snapshot: bytes = EMPTY_UPDATE, tail: Sequence[bytes] = ()) -> None:
-        """Load a snapshot and the updates after it, in one transaction."""
+        """Load a snapshot and the updates after it."""
         with _pycrdt("loading"):
-            self._doc: Doc[Any] = Doc()
+            self._doc = _load((snapshot, *tail))
             self._meta: Map[Any] = self._doc.get("meta", type=Map)
-            with self._doc.transaction():
-                self._doc.apply_update(snapshot)
-                for update in tail:
-                    self._doc.apply_update(update)
-            self.clocks = read_state_vector(self._doc.get_state(), max_clients=2**31)
+            self.clocks = _clocks(self._doc)
             self._pairs: dict[int, array[int]] = {}
             for update in (snapshot, *tail):
                 self._note_pairs(find_pairs(update))
+            self._told: Meta | None = None
             self._changed = False
-            self._meta_changed = True
-            # Kept: a subscription that is collected is cancelled.
-            self._subscriptions = [self._doc.observe(self._note_change), self._meta.observe(self._note_meta)]
+            self._subscription = self._doc.observe(self._note_change)  # kept: one that is collected is cancelled
 
     def check(self, update: bytes) -> UpdateInfo:
         """See whether `apply` would take this update; raises as `check_update` does."""
@@ -98,16 +95,20 @@ class Document:
             return self._doc.get_update(state_vector)
 
     def take_meta(self) -> Meta | None:
-        """Title and kind if they may have changed since the last call."""
-        if not self._meta_changed:
-            return None
-        self._meta_changed = False
+        """Title and kind if they changed since the last call."""
+        # Not observed: the event of a map makes pycrdt read all that a client put there, and panic over some of it.
         with _pycrdt("reading the title"):
+            if len(self._meta) > _MAX_META_KEYS:
+                return None
             title, kind = self._meta.get("title"), self._meta.get("kind")
-        return Meta(
+        meta = Meta(
             title[:MAX_TITLE_CHARACTERS] if isinstance(title, str) else "",
             kind if kind in ("rich", "text") else None,
         )
+        if meta == self._told:
+            return None
+        self._told = meta
+        return meta
 
     def _note_pairs(self, pairs: Pairs) -> None:
         for client, halves in pairs.items():
@@ -116,9 +117,6 @@ class Document:
 
     def _note_change(self, _: object) -> None:
         self._changed = True
-
-    def _note_meta(self, _: object) -> None:
-        self._meta_changed = True
 
 
 class Replica:
@@ -211,10 +209,14 @@ def _says_more(merged: bytes, compacted: bytes, state: bytes) -> bool:
 
 
 def _load(updates: Iterable[bytes]) -> "Doc[Any]":
+    """A Doc that took these updates one by one, as the live one did.
+
+    In one transaction nothing is collected until the end, and yrs then refuses an edit below what was deleted where
+    it took the same edit live: a document that was served could not be loaded again.
+    """
     doc: Doc[Any] = Doc()
-    with doc.transaction():
-        for update in updates:
-            doc.apply_update(update)
+    for update in updates:
+        doc.apply_update(update)
     return doc
 
 
