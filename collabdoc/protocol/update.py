@@ -169,8 +169,8 @@ def _read_struct(
             raise Malformed(f"a struct's parent is of kind {is_root}, expected 0 or 1")
         if info & _HAS_PARENT_SUB:
             _, position = read_string(update, position)
-            if content == _FORMAT:  # yrs panics
-                raise Malformed("a map's entry holds a format")
+            if content in (_FORMAT, _STRING):  # yrs panics over a format, and text belongs to sequences
+                raise Malformed("a map's entry holds text or a format")
     if content == _STRING:  # by far the most common
         text, position = read_string(update, position)
         halves = _NO_HALVES if text.isascii() else _halves(text)

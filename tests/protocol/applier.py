@@ -1,6 +1,7 @@
 """A process that takes updates as the server does, so that one that never ends is a failed test and not a stuck run."""
 
 import multiprocessing
+import os
 import resource
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -46,6 +47,8 @@ class Applier:
 
 
 def _serve(connection: Connection) -> None:
+    os.environ["RUST_BACKTRACE"] = "0"
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # panics are told there too, at length
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     while True:
         try:

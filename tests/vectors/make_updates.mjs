@@ -232,6 +232,7 @@ refuse('an XML hook', 'Malformed', update([section(1, 0, [7, ...root(), 5, ...st
 refuse('content of no kind', 'Malformed', update([section(1, 0, [11, ...root(), 1])]))
 refuse('JSON content, which yrs misreads', 'Malformed', update([section(1, 0, [2, ...root(), 1, ...string('1')])]))
 refuse('a format in a map, which makes yrs panic', 'Malformed', update([section(1, 0, [0x26, ...root('meta'), ...string('title'), ...string('b'), ...string('1')])]))
+refuse('text in a map', 'Malformed', update([section(1, 0, [0x24, ...root('meta'), ...string('title'), ...string('ab')])]))
 for (const [name, json] of Object.entries({
   'no JSON': '{',
   'JSON that is undefined': 'undefined',
