@@ -1,12 +1,29 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collabdoc.content.fit import fit_document, fit_marks
 from collabdoc.content.prosemirror import read_document, write_node
 from collabdoc.content.schema import MAX_DEPTH, NODES
 from collabdoc.content.tree import Element, Mark, Node, Text, plain_text
-from tests.content.trees import br, doc, documents, h, hr, li, link, mark_sets, ol, p, pre, quote, t, texts, ul
+from tests.content.trees import (
+    br,
+    doc,
+    documents,
+    h,
+    hr,
+    li,
+    link,
+    mark_sets,
+    ol,
+    p,
+    pre,
+    quote,
+    some_trees,
+    t,
+    texts,
+    ul,
+)
 
 
 def wild(name: str, *content: Node) -> Element:
@@ -14,7 +31,7 @@ def wild(name: str, *content: Node) -> Element:
 
 
 @given(documents)
-@settings(max_examples=60)
+@some_trees
 def test_a_valid_tree_comes_back_equal(document: Element) -> None:
     assert fit_document(document.content) == document
 
@@ -23,14 +40,17 @@ names = st.sampled_from([*NODES, "callout", "mention", "text"])
 wild_trees: st.SearchStrategy[Node] = st.recursive(
     st.one_of(st.builds(Text, texts, mark_sets()), st.builds(Element, names)),
     lambda nodes: st.builds(
-        Element, names, st.dictionaries(st.sampled_from(["level", "start"]), st.integers()), st.lists(nodes).map(tuple)
+        Element,
+        names,
+        st.dictionaries(st.sampled_from(["level", "start"]), st.integers()),
+        st.lists(nodes, max_size=3).map(tuple),
     ),
-    max_leaves=20,
+    max_leaves=10,
 )
 
 
-@given(st.lists(wild_trees))
-@settings(max_examples=100)
+@given(st.lists(wild_trees, max_size=4))
+@some_trees
 def test_any_tree_becomes_valid_and_keeps_its_text(nodes: list[Node]) -> None:
     document = fit_document(nodes)
     assert read_document(write_node(document)) == document

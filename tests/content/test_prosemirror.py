@@ -1,13 +1,13 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from collabdoc.content import prosemirror
 from collabdoc.content.errors import ContentTooLarge, InvalidContent
 from collabdoc.content.prosemirror import read_document, write_node
 from collabdoc.content.tree import Element
-from tests.content.trees import br, doc, documents, h, li, link, p, quote, t, ul
+from tests.content.trees import br, doc, documents, h, li, link, p, quote, some_trees, t, ul
 
 
 def wrap(*blocks: object) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def para(*inline: object) -> dict[str, Any]:
 
 
 @given(documents)
-@settings(max_examples=60)
+@some_trees
 def test_a_tree_written_and_read_is_the_same(document: Element) -> None:
     assert read_document(write_node(document)) == document
 

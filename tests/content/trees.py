@@ -1,10 +1,14 @@
 """Trees to test with: short names to write them, and strategies that make any valid one."""
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from collabdoc.content.fit import fit_document
 from collabdoc.content.schema import MARK_RANK
 from collabdoc.content.tree import HARD_BREAK, AttrValue, Element, Mark, Node, Text, join_texts
+
+some_trees = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For the tests that take any tree: one takes 50 ms to make."""
 
 
 def doc(*blocks: Node) -> Element:
@@ -104,7 +108,7 @@ def mark_sets(draw: st.DrawFn, *, underline: bool = True) -> tuple[Mark, ...]:
 inline_nodes: st.SearchStrategy[Node] = st.one_of(
     st.builds(Text, texts, mark_sets()), st.builds(Text, texts, mark_sets()), st.just(br)
 )
-inline_contents = st.lists(inline_nodes, max_size=6).map(join_texts)
+inline_contents = st.lists(inline_nodes, max_size=4).map(join_texts)
 
 paragraphs = st.builds(lambda content: Element("paragraph", content=content), inline_contents)
 headings = st.builds(
@@ -132,9 +136,9 @@ def _containers(blocks: st.SearchStrategy[Element]) -> st.SearchStrategy[Element
 
 
 blocks: st.SearchStrategy[Element] = st.recursive(
-    st.one_of(paragraphs, headings, code_blocks, rules), _containers, max_leaves=8
+    st.one_of(paragraphs, headings, code_blocks, rules), _containers, max_leaves=6
 )
-documents = st.lists(blocks, min_size=1, max_size=5).map(lambda blocks: doc(*blocks))
+documents = st.lists(blocks, min_size=1, max_size=4).map(lambda blocks: doc(*blocks))
 
 
 def is_valid_tree(document: Element) -> bool:
