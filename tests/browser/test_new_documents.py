@@ -1,0 +1,108 @@
+"""Addresses where nothing is yet: what a visit makes of them."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import People
+
+
+def test_an_unknown_address_asks_what_the_document_will_be(people: People) -> None:
+    ana = people("Ana")
+    ana.visits("/d/new/plan")
+    expect(ana.on("kind-choice")).to_be_visible()
+    ana.on("choose-rich").click()
+    expect(ana.on("rich-editor")).to_be_editable()
+    ana.types("It begins.")
+    ana.status_is("saved")
+    ana.page.reload()
+    ana.sees("It begins.")
+
+
+@pytest.mark.parametrize("name", ["new/notes.md", "new/tool.py"])
+def test_an_ending_that_is_known_opens_the_text_editor_without_asking(people: People, name: str) -> None:
+    ana = people("Ana")
+    ana.opens(name)
+    expect(ana.on("text-editor")).to_be_visible()
+    expect(ana.on("kind-choice")).to_have_count(0)
+
+
+def test_code_is_coloured_by_the_ending_of_its_name(people: People) -> None:
+    ana = people("Ana")
+    ana.opens("new/colours.py")
+    ana.types("def greet(name):")
+    keyword = ana.editor.locator(".cm-line span", has_text="def").first
+    plain = ana.editor.evaluate("(editor) => getComputedStyle(editor).color")
+    expect(keyword).to_be_visible()
+    assert keyword.evaluate("(span) => getComputedStyle(span).color") != plain
+
+
+@pytest.mark.parametrize("kind", ["rich", "text"])
+def test_two_people_who_come_first_at_the_same_time_write_one_document(people: People, kind: str) -> None:
+    ana, ben = people("Ana"), people("Ben")
+    for person in (ana, ben):
+        person.visits(f"/d/new/both-{kind}")
+    for person in (ana, ben):
+        person.on(f"choose-{kind}").dispatch_event("click") if person is ana else None
+    ben.status_is("saved")
+    expect(ben.editor).to_be_editable()
+    ana.types("one line")
+    ben.sees("one line")
+    for person in (ana, ben):
+        person.reads("one line")
+
+
+def test_two_people_who_choose_differently_at_the_same_moment_end_in_the_same_editor(people: People) -> None:
+    ana, ben = people("Ana"), people("Ben")
+    for person in (ana, ben):
+        person.visits("/d/new/quarrel")
+        expect(person.on("kind-choice")).to_be_visible()
+        person.line.stall()
+    ana.on("choose-rich").click()
+    ben.on("choose-text").click()
+    expect(ana.on("rich-editor")).to_be_visible()
+    expect(ben.on("text-editor")).to_be_visible()
+    for person in (ana, ben):
+        person.line.heal()
+    for person in (ana, ben):
+        person.status_is("saved")
+        expect(person.editor).to_have_count(1)
+    ana.page.wait_for_timeout(0)
+    agreed = ana.editor.get_attribute("data-testid")
+    expect(ben.on(str(agreed))).to_be_editable()
+    ana.types("agreed")
+    ben.sees("agreed")
+
+
+def test_two_people_who_open_a_named_text_at_the_same_time_write_one_document(people: People) -> None:
+    ana, ben = people("Ana"), people("Ben")
+    for person in (ana, ben):
+        person.line.stall_answers()
+        person.visits("/d/new/race.md")
+    for person in (ana, ben):
+        person.line.heal()
+    for person in (ana, ben):
+        person.status_is("saved")
+    ana.types("# Race\n")
+    ben.sees("# Race")
+    ben.types("won")
+    for person in (ana, ben):
+        person.reads("# Race\nwon")
+
+
+@pytest.mark.parametrize("path", ["/d/a%20b", "/d/a//b", "/d/", "/d/..%2Fetc"])
+def test_an_address_that_no_document_can_have_says_why(people: People, path: str) -> None:
+    ana = people("Ana")
+    ana.visits(path)
+    expect(ana.page.get_by_role("heading")).to_contain_text("No document can have this address")
+    expect(ana.page.get_by_text("letters, digits and the characters")).to_be_visible()
+    ana.page.get_by_role("link", name="All documents").click()
+    expect(ana.on("document-list")).to_be_visible()
+
+
+def test_a_name_in_another_script_opens(people: People) -> None:
+    ana = people("Ana")
+    ana.opens_new("заметки/план", kind="text")
+    ana.types("привет")
+    ana.status_is("saved")
+    ana.page.reload()
+    ana.sees("привет")

@@ -1,0 +1,69 @@
+"""The server goes away and comes back, or says no; people go on writing."""
+
+import re
+import resource
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import People
+from tests.browser.story import Person, everybody_has
+from tests.process import ServerProcess
+
+COMES_BACK_MS = 35_000
+
+
+@pytest.fixture
+def ana(people: People) -> Person:
+    return people("Ana")
+
+
+@pytest.fixture
+def ben(people: People) -> Person:
+    return people("Ben")
+
+
+@pytest.mark.parametrize("kind", ["rich", "text"])
+def test_a_killed_server_costs_nobody_a_letter(own_server: ServerProcess, ana: Person, ben: Person, kind: str) -> None:
+    ana.opens_new("killed", kind=kind)
+    ben.opens("killed")
+    with ana.stays_on_this_page(), ben.stays_on_this_page():
+        ana.keeps_typing("ana")
+        ben.keeps_typing("ben")
+        for _ in range(2):
+            own_server.kill()
+            ana.status_is("reconnecting")
+            ben.status_is("reconnecting")
+            own_server.start()
+            ana.status_is("saving", within_ms=COMES_BACK_MS)
+            ben.status_is("saving", within_ms=COMES_BACK_MS)
+        everybody_has([ana, ben], ana.stops_typing(), ben.stops_typing())
+
+
+def test_a_restart_is_announced_and_costs_nobody_a_letter(own_server: ServerProcess, ana: Person, ben: Person) -> None:
+    ana.opens_new("restarted")
+    ben.opens("restarted")
+    with ana.stays_on_this_page(), ben.stays_on_this_page():
+        ana.keeps_typing("ana")
+        ben.keeps_typing("ben")
+        assert own_server.terminate() == 0
+        ana.status_is("reconnecting")
+        ben.status_is("reconnecting")
+        own_server.start()
+        ana.status_is("saving", within_ms=COMES_BACK_MS)
+        ben.status_is("saving", within_ms=COMES_BACK_MS)
+        everybody_has([ana, ben], ana.stops_typing(), ben.stops_typing())
+
+
+def test_a_page_left_open_survives_a_server_that_restarts_while_nobody_types(
+    own_server: ServerProcess, ana: Person, ben: Person
+) -> None:
+    ana.opens_new("idle", kind="text")
+    ana.types("kept")
+    ana.status_is("saved")
+    own_server.kill()
+    own_server.start()
+    ana.status_is("saved", within_ms=COMES_BACK_MS)
+    ben.opens("idle")
+    ben.reads("kept")
