@@ -40,7 +40,7 @@ class Limits(BaseModel):
     )
     held_bytes: PositiveInt = Field(1 * MIB, description="edits kept while a document is loaded anew; past it: 1013")
     writer_queue_bytes: PositiveInt = Field(64 * MIB, description="edits waiting for a commit; past it: 1013")
-    commit_lag_s: PositiveFloat = Field(5.0, description="age of the oldest edit waiting for a commit; past it: 1013")
+    max_commit_lag_s: PositiveFloat = Field(5.0, description="age of the oldest edit waiting for a commit; past it: 1013")
     commit_rows: PositiveInt = Field(5_000, description="edits in one commit")
     resume_entries: PositiveInt = Field(1_000, description="newest log entries kept for clients that come back")
     resume_bytes: PositiveInt = Field(128 * KIB, description="bytes of those entries")

@@ -87,8 +87,8 @@ class Writer:
         if self._waiting_bytes > self._limits.writer_queue_bytes:
             return f"edits cannot be saved now: {self._waiting_bytes} bytes wait for the disk"
         oldest_s = self._oldest_s
-        if oldest_s is not None and self._monotonic() - oldest_s > self._limits.commit_lag_s:
-            return f"edits cannot be saved now: the disk is more than {self._limits.commit_lag_s:g} s behind"
+        if oldest_s is not None and self._monotonic() - oldest_s > self._limits.max_commit_lag_s:
+            return f"edits cannot be saved now: the disk is more than {self._limits.max_commit_lag_s:g} s behind"
         return None
 
     def _put(self, work: _Work) -> bool:

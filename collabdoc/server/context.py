@@ -26,7 +26,7 @@ class Context:
     monotonic: Callable[[], float]
     sockets: set[NativeSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
-    """How often each close code was given."""
+    """How often each code was given: to a socket, to a channel, or for a rejected edit."""
     draining: bool = False
 
 

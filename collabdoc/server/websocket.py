@@ -32,6 +32,7 @@ from collabdoc.protocol.messages import (
     Open,
     Ping,
     Pong,
+    Rejected,
     Update,
 )
 from collabdoc.server.context import Context, bearer_token, origin_allowed
@@ -251,8 +252,9 @@ class NativeSocket(WebSocketHandler):
         for session in ready:
             if self._sessions.get(session.channel) is not session:
                 continue
-            out += [_frame(session.channel, outgoing) for outgoing in session.take()]
-            self._after_take(session)
+            taken = session.take()
+            out += [_frame(session.channel, outgoing) for outgoing in taken]
+            self._after_take(session, taken)
         out += map(encode_frame, self._replies)
         self._replies.clear()
         if self._pong is not None:
@@ -261,9 +263,10 @@ class NativeSocket(WebSocketHandler):
         if out:
             self._writer.write(b"".join(out))
 
-    def _after_take(self, session: Session) -> None:
+    def _after_take(self, session: Session, taken: list[Outgoing]) -> None:
         room = session.room
         assert room is not None
+        self._context.refused.update(message.code for message in taken if isinstance(message, Rejected))
         if session.closed is None:
             self._context.rooms.schedule(room)  # taking may have found the document broken
             return

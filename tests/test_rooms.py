@@ -1,0 +1,274 @@
+"""The registry: loading once, snapshots, leaving memory, deleting, loading anew, and a store that fails."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from collabdoc.auth import Grant, Permission
+from collabdoc.config import Limits
+from collabdoc.document import compact
+from collabdoc.errors import HelperError, NoSuchDocument, Overloaded, Restarting, StoreDamaged
+from collabdoc.helper import Helper
+from collabdoc.protocol.messages import Closed, Open, Saved, Update
+from collabdoc.rooms import Rooms
+from collabdoc.session import Session
+from collabdoc.store.base import Loaded
+from collabdoc.store.sqlite import SqliteStore
+from collabdoc.writer import Writer
+from tests.server.wire import text_of, typed
+
+pytestmark = pytest.mark.gen_test(timeout=20)
+
+
+class _Helper(Helper):
+    """Does the work here, and counts it."""
+
+    def __init__(self) -> None:
+        super().__init__(memory_bytes=2**31, timeout_s=5)
+        self.compactions = 0
+        self.fails = False
+
+    async def compact(self, snapshot: bytes, updates: Sequence[bytes]) -> bytes:
+        self.compactions += 1
+        if self.fails:
+            raise HelperError("too much memory")
+        return compact(snapshot, updates)
+
+
+class _Store(SqliteStore):
+    """Counts loads; may be damaged."""
+
+    loads = 0
+    is_damaged = False
+
+    def load(self, document: str) -> Loaded | None:
+        self.loads += 1
+        if self.is_damaged:
+            raise StoreDamaged("a checksum differs")
+        return super().load(document)
+
+
+class House:
+    """Rooms with their surroundings, and a clock that a test turns."""
+
+    rooms: Rooms
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self.now_s = 0.0
+        self.limits = limits
+        self.store = _Store(folder)
+        self.helper = _Helper()
+        self.woken: list[Session] = []
+
+    async def join(self, name: str) -> Session:
+        room = await self.rooms.open(name, create=True)
+        session = Session(1, Grant("", Permission.WRITE), self.woken.append, max_bytes=10_000)
+        room.join(session, Open(1, name, b"\x00"))
+        return session
+
+    async def types(self, session: Session, text: str) -> None:
+        """Type, and wait until it is saved."""
+        self.rooms.receive(session, Update(1, session.last_id + 1, typed(text, client_id=session.last_id + 1)))
+        while not any(isinstance(message, Saved) for message in session.take()):
+            await asyncio.sleep(0.001)
+
+    async def settles(self, name: str) -> None:
+        """Wait for the document's background work."""
+        while (slot := self.rooms._slots.get(name)) and slot.task:
+            await asyncio.wait([slot.task])
+
+    def loaded(self, name: str) -> Loaded:
+        loaded = SqliteStore.load(self.store, name)
+        assert loaded is not None
+        return loaded
+
+
+@asynccontextmanager
+async def house(folder: Path, **limits: float) -> AsyncIterator[House]:
+    built = House(folder / "data", Limits.model_validate(limits))
+    async with (
+        Writer(built.store, built.limits) as writer,
+        Rooms(
+            built.store, writer, built.helper, built.limits, server="test", monotonic=lambda: built.now_s
+        ) as built.rooms,
+    ):
+        yield built
+    built.store.close()
+
+
+async def test_a_document_is_loaded_once_however_many_ask(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        rooms = await asyncio.gather(*(built.rooms.open("a", create=True) for _ in range(20)))
+        assert len(set(map(id, rooms))) == 1
+        assert built.store.loads == 2, "one that finds nothing, one after it was made"
+
+
+async def test_who_may_create_is_not_held_up_by_who_may_not(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        answers = await asyncio.gather(
+            built.rooms.open("a", create=False), built.rooms.open("a", create=True), return_exceptions=True
+        )
+        assert isinstance(answers[0], NoSuchDocument)
+        assert not isinstance(answers[1], BaseException)
+
+
+async def test_a_store_that_cannot_be_read_is_an_error_and_no_empty_document(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        built.store.is_damaged = True
+        with pytest.raises(Overloaded, match="damaged"):
+            await built.rooms.open("a", create=True)
+        assert built.store.get("a") is None
+
+
+async def test_a_snapshot_is_made_after_so_many_updates(tmp_path: Path) -> None:
+    async with house(tmp_path, snapshot_updates=3, resume_entries=1) as built:
+        session = await built.join("a")
+        for text in ("a", "b"):
+            await built.types(session, text)
+        assert built.helper.compactions == 0
+        await built.types(session, "c")
+        await built.settles("a")
+        loaded = built.loaded("a")
+        assert (loaded.snapshot_seq, len(loaded.tail), len(loaded.covered)) == (3, 0, 1)
+        assert loaded.snapshot is not None
+        assert len(text_of(loaded.snapshot)) == 3
+
+
+async def test_a_snapshot_is_made_after_so_many_bytes(tmp_path: Path) -> None:
+    async with house(tmp_path, snapshot_bytes=1_000) as built:
+        session = await built.join("a")
+        await built.types(session, "x" * 1_001)
+        await built.settles("a")
+        assert built.loaded("a").snapshot_seq == 1
+
+
+async def test_a_snapshot_that_fails_leaves_the_log_as_it_is(tmp_path: Path) -> None:
+    async with house(tmp_path, snapshot_updates=1) as built:
+        built.helper.fails = True
+        session = await built.join("a")
+        await built.types(session, "a")
+        await built.settles("a")
+        loaded = built.loaded("a")
+        assert (loaded.snapshot, len(loaded.tail)) == (None, 1)
+        built.helper.fails = False
+        await built.types(session, "b")
+        await built.settles("a")
+        assert built.loaded("a").snapshot_seq == 2
+
+
+async def test_an_idle_document_leaves_memory_with_a_fresh_snapshot(tmp_path: Path) -> None:
+    async with house(tmp_path, room_idle_s=60) as built:
+        session = await built.join("a")
+        await built.types(session, "a")
+        built.now_s = 1_000
+        built.rooms._tick()
+        assert built.rooms.count == 1, "somebody has it open"
+        built.rooms.leave(session)
+        built.rooms._tick()
+        built.now_s += 59
+        built.rooms._tick()
+        assert built.helper.compactions == 0
+        built.now_s += 2
+        built.rooms._tick()
+        await built.settles("a")
+        built.rooms._tick()
+        assert built.rooms.count == 0
+        assert built.loaded("a").snapshot_seq == 1
+        again = await built.rooms.open("a", create=False)
+        assert again.committed_seq == 1
+
+
+async def test_a_document_that_was_only_read_leaves_memory_without_a_snapshot(tmp_path: Path) -> None:
+    async with house(tmp_path, room_idle_s=60) as built:
+        built.rooms.leave(await built.join("a"))
+        built.rooms._tick()
+        built.now_s = 61
+        built.rooms._tick()
+        assert built.rooms.count == 0
+        assert built.helper.compactions == 0
+
+
+async def test_a_deleted_document_closes_its_sessions_and_begins_a_new_life(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        await built.types(session, "a")
+        epoch = built.loaded("a").row.epoch
+        assert await built.rooms.delete("a")
+        assert isinstance(session.take()[-1], Closed)
+        assert not await built.rooms.delete("a")
+        room = await built.rooms.open("a", create=True)
+        assert room.epoch != epoch
+        assert room.committed_seq == 0
+
+
+async def test_opening_deleting_and_opening_at_once_ends_with_one_room(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        await built.join("a")
+        await asyncio.gather(
+            *(built.rooms.delete("a") if n % 3 == 0 else built.rooms.open("a", create=True) for n in range(12)),
+            return_exceptions=True,
+        )
+        room = await built.rooms.open("a", create=True)
+        assert room.epoch == built.loaded("a").row.epoch
+
+
+async def test_a_snapshot_of_a_life_that_ended_is_not_put_into_the_next(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        await built.types(session, "old")
+        slot = built.rooms._slots["a"]
+        await built.rooms.delete("a")
+        await built.join("a")
+        await built.rooms._snapshot(slot)
+        assert built.loaded("a").snapshot is None
+
+
+async def test_after_pycrdt_failed_the_room_goes_on_with_what_is_committed(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        await built.types(session, "a")
+        room = built.rooms._slots["a"].room
+        room._break()
+        built.rooms.receive(session, Update(1, 2, typed("b", client_id=2)))
+        await built.types(session, "c")
+        assert built.rooms._slots["a"].room is room
+        loaded = built.loaded("a")
+        assert sorted(text_of(*(entry.update for entry in loaded.tail))) == ["a", "b", "c"]
+
+
+async def test_a_room_that_cannot_be_loaded_anew_closes_its_sessions(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        built.store.is_damaged = True
+        room = built.rooms._slots["a"].room
+        room._break()
+        built.rooms.schedule(room)
+        while session.closed is None:
+            await asyncio.sleep(0.001)
+        assert session.closed.code == 1013
+        assert built.rooms.count == 0
+
+
+async def test_draining_commits_what_was_taken_and_refuses_what_is_new(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        session.take()
+        built.rooms.receive(session, Update(1, 1, typed("a")))
+        await built.rooms.drain()
+        assert session.take() == [Saved(1, 1)]
+        with pytest.raises(Restarting):
+            await built.rooms.open("b", create=True)
+        await built.rooms.snapshot_all()
+        assert built.loaded("a").snapshot_seq == 1
+
+
+async def test_a_document_made_by_the_server_has_its_kind_and_title(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        assert await built.rooms.create("a", title="T", kind="text")
+        assert await built.rooms.create("a", title="U", kind="text") is None
+        row = built.store.get("a")
+        assert row is not None
+        assert (row.title, row.kind, row.seq) == ("T", "text", 1)
