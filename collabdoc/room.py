@@ -291,9 +291,14 @@ class Room:
         try:
             if not session.grant.may_write:
                 raise NotAllowed("this document is open for reading only")
+            if session.must_reopen:
+                raise Overloaded("an edit before this one could not be saved: open again, and send what is missing")
             self._take_edit(message.update, session=session, id_=message.id)
             session.asked_to_resync = False
-        except (Overloaded, NotAllowed) as error:
+        except NotAllowed as error:
+            session.reject(message.id, error)
+        except Overloaded as error:
+            session.must_reopen = True
             session.reject(message.id, error)
         except MissingDependencies as error:
             if session.asked_to_resync:

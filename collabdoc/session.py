@@ -56,6 +56,7 @@ class Session:
         "closed",
         "grant",
         "last_id",
+        "must_reopen",
         "room",
     )
 
@@ -74,6 +75,8 @@ class Session:
         self.last_id = 0
         self.closed: ProtocolError | None = None
         self.asked_to_resync = asked_to_resync
+        self.must_reopen = False
+        """An edit was turned away that may come again: a later SAVED must not seem to speak for it."""
         self._wake = wake
         self._awake = False
         self._max_bytes = max_bytes

@@ -321,6 +321,25 @@ def test_a_writer_that_cannot_write_refuses_edits_while_reading_goes_on(
     assert world.everyone_agrees()
 
 
+def test_after_an_edit_was_turned_away_no_saved_can_seem_to_speak_for_it(world: World, alice: Person) -> None:
+    alice.types("abc")
+    world.turn()
+    world.commit()
+    world.refusal = "the disk is full"
+    alice.deletes(0, 1)  # a deletion leaves no gap that would show
+    world.refusal = None
+    alice.deletes(0, 1)
+    world.turn()
+    world.commit()
+    world.turn()
+    assert [rejected.id for rejected in alice.heard_of(Rejected)] == [2, 3]
+    assert alice.last(Saved).id == 1
+    alice.leaves()
+    alice.opens()
+    world.settle()
+    assert world.text_on_disk() == "c"
+
+
 def test_presence_goes_to_the_others_and_to_newcomers_and_ends_with_its_session(
     world: World, alice: Person, bob: Person
 ) -> None:
