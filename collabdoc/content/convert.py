@@ -92,7 +92,7 @@ def _export_rich(stored: Stored, format: str) -> str:
 
 def _write_json(stored: Stored, name: str, content: Any) -> str:
     value = {"title": stored.title, "kind": stored.kind, "schema": stored.schema, name: content}
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def _read_rich(text: str, format: str) -> tuple[Element, str | None]:
