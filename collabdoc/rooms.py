@@ -24,13 +24,14 @@ from collabdoc.errors import (
     Restarting,
     StoreDamaged,
     StoreError,
+    StoreStopped,
 )
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Awareness, Update
 from collabdoc.room import Room, State
 from collabdoc.session import Session
 from collabdoc.store.base import Append, DocumentRow, Loaded, Snapshot, Store
-from collabdoc.writer import Writer
+from collabdoc.writer import RETRY_S, Writer
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,7 @@ class Rooms:
         """Make an empty document of a kind; None where the name is taken."""
         if self._draining:
             raise Restarting("the server is restarting")
+        self._check_writable_now()
         row, made = await self._writer.call(lambda: self._store.create(name, title=title, kind=kind))
         if not made:
             return None
@@ -155,6 +157,7 @@ class Rooms:
         """End this life of a document: its sessions are closed, its log is gone. False where there was none."""
         while busy := self._deleting.get(name) or self._loading.get(name):
             await asyncio.wait([busy])
+        self._check_writable_now()
         task = self._deleting[name] = asyncio.create_task(self._delete(name))
         task.add_done_callback(lambda _: self._deleting.pop(name))
         return await asyncio.shield(task)
@@ -167,7 +170,7 @@ class Rooms:
 
     async def export(self, name: str, format_: str) -> bytes:
         """The content as it is committed. Raises `NoSuchDocument`, `HelperError`, `StoreError`."""
-        if slot := self._slots.get(name):
+        if (slot := self._slots.get(name)) and self._writer.refusal() is None:
             self._flush(slot)
             await self._writer.call(lambda: None)
         loaded = await self._read(lambda: self._store.load(name))
@@ -202,6 +205,7 @@ class Rooms:
             if loaded is None:
                 if not create:
                     raise NoSuchDocument("there is no such document")
+                self._check_writable_now()
                 await self._writer.call(lambda: self._store.create(name))
                 loaded = await self._read(lambda: self._store.load(name))
                 assert loaded is not None
@@ -235,9 +239,13 @@ class Rooms:
         if slot is not None:
             if slot.task:
                 slot.task.cancel()
+            slot.room.drain()
+        # In its order among the writes: what was taken before is committed, then goes with the rest. It is waited for
+        # however long it takes, since nothing of this name may be loaded before it has happened.
+        deleted = await self._writer.call(lambda: self._store.delete(name))
+        if slot is not None:
             slot.room.close(NoSuchDocument("the document was deleted"))
-        # In its order among the writes: what was taken before is committed, then goes with the rest.
-        return await self._writer.call(lambda: self._store.delete(name))
+        return deleted
 
     def _flush(self, slot: _Slot) -> None:
         slot.flush_due = False
@@ -305,7 +313,7 @@ class Rooms:
         room = slot.room
         log.warning("document %a is loaded anew: pycrdt failed in it", room.name)
         try:
-            await self._writer.call(lambda: None)  # all edits that were taken are committed
+            await self._until_committed()
             loaded = await self._read(lambda: self._store.load(room.name))
             if loaded is None:
                 raise NoSuchDocument("there is no such document")
@@ -317,6 +325,20 @@ class Rooms:
             return
         room.reload(document, size_bytes=size_bytes)
         self._loop.call_soon(self.schedule, room)
+
+    async def _until_committed(self) -> None:
+        """Wait, through failures of the store, until all edits that were taken are committed."""
+        while True:
+            try:
+                return await self._writer.call(lambda: None)
+            except StoreStopped:
+                raise
+            except StoreError:
+                await asyncio.sleep(RETRY_S)
+
+    def _check_writable_now(self) -> None:
+        if reason := self._writer.refusal():
+            raise Overloaded(reason)
 
     async def _tick_forever(self) -> None:
         while True:

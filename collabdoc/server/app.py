@@ -1,6 +1,7 @@
 """The composition root: builds the graph of one server, starts it, drains it, stops it."""
 
 import asyncio
+import ipaddress
 import logging
 import random
 import time
@@ -81,6 +82,8 @@ class Server:
             self.context = Context(self.settings, self.rooms, self._authenticator, time.monotonic)
             self._http = HTTPServer(make_application(self.context), max_body_size=limits.http_body_bytes)
             self._http.add_sockets(_bind(self.settings.host, self.settings.port))
+            if not _is_loopback(self.settings.host):
+                log.warning("whoever reaches %s may read and write every document: there are no accounts", self.url)
             self._round = asyncio.create_task(self._keep_sockets_alive())
             stack.push_async_callback(self._stop)
             self._stack = stack.pop_all()
@@ -149,6 +152,13 @@ def _bind(host: str, port: int) -> list[Any]:
         return bind_sockets(port, host)
     except OSError as error:
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _log_request(handler: RequestHandler) -> None:

@@ -152,6 +152,8 @@ class NativeSocket(WebSocketHandler):
             case Auth(channel, token):
                 session = self._sessions.get(channel)
                 if session is not None:
+                    if renewing := self._opening.pop(channel, None):
+                        renewing.cancel()
                     self._own(channel, lambda: self._renew(session, token))
             case None:
                 pass  # a later version's message
