@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from zlib import crc32
 
@@ -35,18 +35,18 @@ class SqliteStore:
         Raises `UsageError` with one line for the operator where any of that cannot be done.
         """
         self._now_ms = now_ms
-        self._lock = _lock(folder)
         self._path = folder / FILE_NAME
-        try:
-            self._writer = self._connect_writer()
-            migrate(self._writer, self._path)
-            self._reader = _connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
-        except sqlite3.Error as error:
-            self._lock.release()
-            raise UsageError(f"the database {self._path} cannot be opened: {error}") from error
-        except UsageError:
-            self._lock.release()
-            raise
+        with ExitStack() as stack:
+            stack.callback(_lock(folder).release)
+            try:
+                self._writer = stack.enter_context(closing(self._connect_writer()))
+                migrate(self._writer, self._path)
+                self._reader = stack.enter_context(closing(_connect(f"{self._path.absolute().as_uri()}?mode=ro")))
+                self._reader.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file
+                self.check_writable()
+            except (sqlite3.Error, StoreError) as error:
+                raise UsageError(f"the database {self._path} cannot be opened: {error}") from error
+            self._opened = stack.pop_all()
 
     # Writing
 
@@ -73,11 +73,16 @@ class SqliteStore:
         seq, payload = snapshot.seq, snapshot.payload
         with self._transaction() as db:
             found = db.execute(
-                "SELECT id FROM document WHERE name = ? AND epoch = ?", (snapshot.document, snapshot.epoch)
+                "SELECT document.id, document.seq, coalesce(snapshot.seq, 0) FROM document"
+                " LEFT JOIN snapshot ON document_id = id WHERE name = ? AND epoch = ?",
+                (snapshot.document, snapshot.epoch),
             ).fetchone()
             if found is None:
                 return False
-            (document_id,) = found
+            document_id, last_seq, older_seq = found
+            assert seq <= last_seq, f"a snapshot stands for {seq} entries, the log has {last_seq}"
+            if seq < older_seq:
+                return True  # the entries that it would be followed by may be gone
             db.execute(
                 "INSERT INTO snapshot (document_id, seq, payload, crc) VALUES (?, ?, ?, ?) ON CONFLICT (document_id)"
                 " DO UPDATE SET seq = excluded.seq, payload = excluded.payload, crc = excluded.crc",
@@ -126,14 +131,16 @@ class SqliteStore:
             ):
                 _check_crc(payload, crc, f"log entry {seq} of {document!a}")
                 entries.append(Entry(seq, payload))
-        tail = [entry for entry in entries if entry.seq > snapshot_seq]
-        expected = list(range(snapshot_seq + 1, row.seq + 1))
-        if [entry.seq for entry in tail] != expected:
+        first = row.seq + 1 - len(entries)
+        if first > snapshot_seq + 1 or [entry.seq for entry in entries] != list(range(first, row.seq + 1)):
             raise StoreDamaged(
-                f"the log of {document!a} has {len(tail)} entries after its snapshot, expected {len(expected)}"
-                f" ({snapshot_seq + 1} to {row.seq})"
+                f"the log of {document!a} has {len(entries)} entries, which do not run from its snapshot"
+                f" (of {snapshot_seq}) to its last ({row.seq})"
             )
-        return Loaded(row, snapshot, snapshot_seq, tail, entries[: len(entries) - len(tail)])
+        if snapshot_seq > row.seq:
+            raise StoreDamaged(f"the snapshot of {document!a} stands for {snapshot_seq} entries of {row.seq}")
+        covered = snapshot_seq + 1 - first
+        return Loaded(row, snapshot, snapshot_seq, entries[covered:], entries[:covered])
 
     def get(self, document: str) -> DocumentRow | None:
         with _translated():
@@ -152,17 +159,18 @@ class SqliteStore:
         return [DocumentRow(*row) for row in rows], total
 
     def close(self) -> None:
-        # The writer closes last: only it can take the WAL's file away.
-        with closing(self._writer), closing(self._reader), _translated():
+        # The writer closes after the reader: only it can take the WAL's file away.
+        with self._opened, _translated():
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self._lock.release()
 
     def _connect_writer(self) -> sqlite3.Connection:
-        db = _connect(str(self._path))
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect only before the first table
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
+        with ExitStack() as stack:
+            db = stack.enter_context(closing(_connect(self._path.absolute().as_uri())))
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect only before the first table
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
+            stack.pop_all()
         return db
 
     @contextmanager
@@ -212,16 +220,18 @@ class SqliteStore:
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Bring a database to `REVISION`; one from a later version is refused."""
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise UsageError(f"{path} is a database of another program")
     if "alembic_version" in tables:
-        (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
+        (revision,) = db.execute("SELECT max(version_num) FROM alembic_version").fetchone()
         if revision == REVISION:
             return
-        if revision > REVISION:
+        if revision is not None and revision > REVISION:
             raise UsageError(f"{path} is of format {revision}, this version knows {REVISION}: use a newer collabdoc")
-    elif tables:
-        raise UsageError(f"{path} is a database of another program")
-    _run_alembic(db)
+    # Marked before the first table: whenever the power fails, the next start knows the file for its own.
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    _run_alembic(db)
 
 
 def _run_alembic(db: sqlite3.Connection) -> None:
@@ -246,7 +256,7 @@ def _run_alembic(db: sqlite3.Connection) -> None:
 def _lock(folder: Path) -> FileLock:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock", blocking=False)
+        lock = FileLock(folder / "lock", blocking=False, thread_local=False)
         lock.acquire()
     except Timeout:
         raise UsageError(f"the data folder {folder} is held by another process: stop that one first") from None
@@ -255,10 +265,10 @@ def _lock(folder: Path) -> FileLock:
     return lock
 
 
-def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
+def _connect(uri: str) -> sqlite3.Connection:
     # isolation_level None: transactions are begun and ended here, in words. The store's caller keeps each connection
     # in one thread at a time, which need not be the one that opened it.
-    return sqlite3.connect(path, uri=uri, isolation_level=None, check_same_thread=False, timeout=5.0)
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
 
 
 @contextmanager
