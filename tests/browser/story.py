@@ -124,9 +124,16 @@ class Person:
     def types(self, text: str) -> None:
         """Key by key, where the caret is; at the end of the document when they come to it anew."""
         if not self.editor.evaluate("(editor) => editor === document.activeElement"):
-            self.editor.focus()
-            self.presses("ControlOrMeta+End")
+            self.goes_to_the_end()
         self.page.keyboard.type(text)
+
+    def goes_to_the_start(self) -> None:
+        self.editor.focus()
+        self.presses("ControlOrMeta+Home")
+
+    def goes_to_the_end(self) -> None:
+        self.editor.focus()
+        self.presses("ControlOrMeta+End")
 
     def presses(self, *keys: str) -> None:
         for key in keys:

@@ -125,15 +125,15 @@ def test_a_list_that_cannot_be_had_says_so_and_can_be_asked_for_again(
 def test_the_theme_goes_round_and_is_remembered(people: People) -> None:
     ana = people("Ana", color_scheme="light")
     ana.visits("/")
-    light = ana.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    light = ana.page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
     ana.on("theme").click()
     ana.on("theme").click()
     expect(ana.on("theme")).to_have_attribute("title", "Theme: dark")
-    dark = ana.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    dark = ana.page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
     assert dark != light
     ana.page.reload()
     expect(ana.on("theme")).to_have_attribute("title", "Theme: dark")
-    assert ana.page.evaluate("() => getComputedStyle(document.body).backgroundColor") == dark
+    assert ana.page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor") == dark
 
 
 def test_rich_text_is_downloaded_in_each_format(people: People) -> None:
@@ -165,6 +165,15 @@ def test_plain_text_is_downloaded_as_it_is(people: People) -> None:
     doc = Doc()
     doc.apply_update(_download(ana, "yjs").read_bytes())
     assert str(doc.get("content", type=Text)) == "print('hi')"
+
+
+def test_a_download_that_fails_says_why_in_the_menu(people: People) -> None:
+    ana = people("Ana")
+    ana.opens("export/failing.md")
+    ana.line.cut()
+    ana.on("menu").click()
+    ana.on("export-text").click()
+    expect(ana.page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
 
 
 def _download(person: Person, format: str) -> Path:

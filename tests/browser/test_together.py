@@ -37,9 +37,10 @@ def test_keys_pressed_in_turn_arrive_letter_by_letter(ana: Person, ben: Person, 
     ana.types("Dear Ben,")
     ana.presses("Enter")
     ben.sees("Dear Ben,")
+    ben.goes_to_the_end()
     ben.types("Dear Ana, ")
     ana.sees("Dear Ana,")
-    ana.presses("Control+Home")
+    ana.goes_to_the_start()
     ana.types("To: ")
     ben.types("thanks.")
     for person in (ana, ben):
@@ -57,7 +58,7 @@ def test_everyone_sees_the_others_by_name_colour_and_caret(ana: Person, ben: Per
     ben.sees_caret_of(ana)
     ana.sees_people("Ana", "Ben")
     ben.sees_people("Ana", "Ben")
-    ben.presses("Control+Home")
+    ben.goes_to_the_start()
     expect(ana.on("caret")).to_have_count(1)
     before = ana.page.evaluate(
         """() => {
@@ -82,6 +83,7 @@ def test_a_new_name_is_seen_by_the_others_at_once_and_kept(ana: Person, ben: Per
     ben.on("own-name").fill("Benedikt Ø.")
     ben.presses("Enter")
     ana.sees_people("Ana", "Benedikt Ø.")
+    ben.types("!")
     expect(ana.on("caret")).to_contain_text("Benedikt Ø.")
     ben.page.reload()
     ben.status_is("saved")
@@ -94,14 +96,15 @@ def test_undo_takes_back_only_what_one_wrote_oneself(ana: Person, ben: Person, k
     ben.opens(f"undo/{kind}")
     ana.types("from Ana. ")
     ben.sees("from Ana.")
-    ben.types("from Ben. ")
-    ana.sees("from Ben.")
+    ben.goes_to_the_end()
+    ben.types("by Ben. ")
+    ana.sees("by Ben.")
     ana.presses("Control+z")
     for person in (ana, ben):
-        person.reads("from Ben. ")
+        person.reads("by Ben. ")
     ana.commands("redo")
     for person in (ana, ben):
-        person.reads("from Ana. from Ben. ")
+        person.reads("from Ana. by Ben. ")
     ben.commands("undo")
     for person in (ana, ben):
         person.reads("from Ana. ")
@@ -153,7 +156,7 @@ def test_a_link_is_made_from_the_selection_and_reaches_the_others(ana: Person, b
     ana.page.get_by_label("Address of the link").last.fill("example.org/plan")
     ana.presses("Enter")
     expect(ben.editor.locator("a")).to_have_attribute("href", "https://example.org/plan")
-    expect(ben.editor.locator("a")).to_have_text("page")
+    expect(ben.editor.locator("a")).to_contain_text("page")
 
 
 def test_two_tabs_of_one_person_count_as_one_and_share_what_is_kept(ana: Person) -> None:

@@ -42,18 +42,28 @@ export function contentUrl(name: string, format: string): string {
   return `/api/documents/${encodeURIComponent(name)}/content?format=${format}`
 }
 
+/** A document's content as the server has committed it, in one of its formats. */
+export async function fetchContent(name: string, format: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await reach(contentUrl(name, format))).arrayBuffer())
+}
+
 /** The page of a document; a `/` of its name stays a `/`. */
 export function documentUrl(name: string): string {
   return `/d/${name.split('/').map(encodeURIComponent).join('/')}`
 }
 
 async function ask<Answer>(url: string, init: RequestInit): Promise<Answer> {
+  const response = await reach(url, init)
+  return (response.status === 204 ? undefined : await response.json()) as Answer
+}
+
+async function reach(url: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(url, init).catch((error: unknown) => {
     if (error instanceof DOMException && error.name === 'AbortError') throw error
     throw new ApiError(0, 'The server cannot be reached. Is it running, and is this device online?')
   })
   if (!response.ok) throw new ApiError(response.status, await reasonOf(response))
-  return (response.status === 204 ? undefined : await response.json()) as Answer
+  return response
 }
 
 async function reasonOf(response: Response): Promise<string> {

@@ -1,6 +1,6 @@
 /** The menu of a document: its address, and its content in the formats that fit its kind. */
 import type { DocumentKind } from '../../editor/kinds'
-import { contentUrl } from '../api'
+import { ApiError, contentUrl, fetchContent } from '../api'
 import { fill, h } from '../dom'
 import { icon } from '../icons'
 import { attachPopover } from '../popover'
@@ -34,6 +34,7 @@ export function documentMenu(name: string, describe: () => { kind: DocumentKind 
   const copied = h('span', {}, 'Copy link')
   const copy = h('button', { type: 'button', class: 'menu-item' }, icon('copy'), copied)
   const formats = h('div', { class: 'menu-formats' })
+  const problem = h('p', { class: 'field-problem menu-problem', role: 'alert' })
   // The popover is placed behind its button, so both need a parent before it is attached.
   const holder = h('div', { class: 'menu' }, button)
   const popover = attachPopover(
@@ -42,17 +43,26 @@ export function documentMenu(name: string, describe: () => { kind: DocumentKind 
     () => {
       const { kind, title } = describe()
       copied.textContent = 'Copy link'
-      fill(formats, ...FORMATS[kind ?? 'text'].map((format) => downloadLink(name, title, format)))
+      fill(problem)
+      fill(formats, ...FORMATS[kind ?? 'text'].map((format) => downloadLink(name, title, format, download)))
     },
     copy,
     h('p', { class: 'menu-heading' }, 'Download as'),
     formats,
+    problem,
   )
+  async function download(format: string, fileName: string): Promise<void> {
+    try {
+      saveFile(await fetchContent(name, format), fileName)
+      popover.close()
+    } catch (error) {
+      fill(problem, error instanceof ApiError ? error.message : 'The download broke off.')
+    }
+  }
   popover.panel.classList.add('menu-panel')
   copy.addEventListener('click', () => {
     void copyAddress().then((done) => (copied.textContent = done ? 'Copied' : location.href))
   })
-  formats.addEventListener('click', () => popover.close())
   return [holder]
 }
 
@@ -63,10 +73,21 @@ export function saveFile(bytes: Uint8Array, fileName: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
-function downloadLink(name: string, title: string, { format, label, extension }: Format): HTMLElement {
-  const download = fileNameOf(name, title, extension)
+/** The address is the link's own; a plain click fetches it here, so that the file has our name and a failure is told. */
+function downloadLink(
+  name: string,
+  title: string,
+  { format, label, extension }: Format,
+  download: (format: string, fileName: string) => Promise<void>,
+): HTMLElement {
   const href = contentUrl(name, format)
-  return h('a', { class: 'menu-item', href, download, 'data-testid': `export-${format}` }, icon('download'), label)
+  const link = h('a', { class: 'menu-item', href, 'data-testid': `export-${format}` }, icon('download'), label)
+  link.addEventListener('click', (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    void download(format, fileNameOf(name, title, extension))
+  })
+  return link
 }
 
 async function copyAddress(): Promise<boolean> {
