@@ -105,17 +105,24 @@ class Writer:
     # In the writer's thread
 
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._waiting and not self._stopping:
-                    self._wake.wait()
-                if not self._waiting:
-                    return
-                group = self._next_group()
-            if group[0].append is None:
-                self._run_call(group[0])
-            elif not self._commit(group):
-                return
+        try:
+            while group := self._take_group():
+                if group[0].append is None:
+                    self._run_call(group[0])
+                else:
+                    self._commit(group)
+        except StoreError as error:
+            log.critical("writing has ended, restart the server when the disk is well: %s", error)
+            self._end(error)
+        except Exception as error:
+            log.critical("writing has ended over a fault of the store, restart the server", exc_info=True)
+            self._end(StoreStopped(f"{type(error).__name__}: {error}"))
+
+    def _take_group(self) -> list[_Work]:
+        """Wait for work; none where all is done and no more will come."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._waiting or self._stopping)
+            return self._next_group()
 
     def _next_group(self) -> list[_Work]:
         """The appends at the head of the queue, or the one call that is there. They stay queued until done."""
@@ -130,28 +137,24 @@ class Writer:
             group.append(work)
         return group
 
-    def _commit(self, group: Sequence[_Work]) -> bool:
+    def _commit(self, group: Sequence[_Work]) -> None:
+        """Raises the `StoreError` over which writing ends."""
         appends = _joined([work.append for work in group if work.append is not None])
         while True:
             try:
                 last_seqs = dict(zip([append.document for append in appends], self._store.append(appends), strict=True))
                 break
-            except StoreStopped as error:
-                self._report_failure(str(error))
-                log.critical("writing has ended, restart the server when the disk is well: %s", error)
-                self._fail_calls(error)
-                return False
+            except StoreStopped:
+                raise
             except StoreError as error:
                 self._report_failure(str(error))
                 with self._wake:
                     if self._wake.wait_for(lambda: self._stopping, timeout=RETRY_S):
-                        log.critical("stopping with %d edits that could not be saved: %s", len(group), error)
-                        self._fail_calls(error)
-                        return False
+                        log.critical("stopping with %d edits that could not be saved", len(group))
+                        raise
         if self._failing is not None:
             log.warning("edits can be saved again")
         self._finish(group, lambda: self._report(group, last_seqs))
-        return True
 
     def _run_call(self, work: _Work) -> None:
         assert work.call is not None
@@ -159,6 +162,8 @@ class Writer:
         assert future is not None
         try:
             result = work.call()
+        except StoreStopped:
+            raise  # what it began to write may be lost, and with it all that is committed after it
         except Exception as error:  # noqa: BLE001  # handed to whoever awaits the call
             self._finish([work], lambda failure=error: _settle(future, None, failure))  # type: ignore[misc]
         else:
@@ -191,7 +196,8 @@ class Writer:
             log.error("edits cannot be saved: %s", reason)
         self._failing = reason
 
-    def _fail_calls(self, error: StoreError) -> None:
+    def _end(self, error: StoreError) -> None:
+        self._report_failure(str(error))
         with self._wake:
             self._stopping = True
             calls = [work.future for work in self._waiting if work.future is not None]
