@@ -11,6 +11,7 @@ Wire, both ways: 4 bytes big-endian length, then one msgpack value: `[task, [arg
 import asyncio
 import contextlib
 import os
+import signal
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ from collabdoc.errors import HelperError
 
 _HEADER = struct.Struct(">I")
 _UNLIMITED = 2**32 - 1
+_GRACE_S = 1.0
+"""A helper whose server is gone ends by itself so much later than the server would have ended it."""
 
 
 class Helper:
@@ -74,12 +77,15 @@ class Helper:
         return result
 
     async def _started(self) -> asyncio.subprocess.Process:
+        if self._process is not None and self._process.returncode is not None:
+            await self._kill()  # it died between two tasks
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "collabdoc.helper",
                 str(self._memory_bytes),
+                str(self._timeout_s + _GRACE_S),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env={**os.environ, "RUST_BACKTRACE": "0"},
@@ -99,15 +105,18 @@ class Helper:
 def main() -> None:
     """The helper process: tasks from standard input until it ends."""
     _limit_memory(int(sys.argv[1]))
+    timeout_s = float(sys.argv[2])
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     while request := _read(stdin):
         task, arguments = msgpack.unpackb(request, max_bin_len=_UNLIMITED, max_array_len=_UNLIMITED)
+        _arm(timeout_s)
         try:
             answer = [True, _TASKS[task](*arguments)]
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  # a panic of pycrdt is no Exception; the reason is the answer
             answer = [False, f"{type(error).__name__}: {error!s:.500}"]
+        _arm(0)
         packed = msgpack.packb(answer)
         stdout.write(_HEADER.pack(len(packed)) + packed)
         stdout.flush()
@@ -126,6 +135,12 @@ def _limit_memory(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
+def _arm(timeout_s: float) -> None:
+    """Let the system end this process in so many seconds; 0: not any more. No Python runs within an endless task."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, timeout_s)
+
+
 def _compact(snapshot: bytes, updates: list[bytes]) -> bytes:
     from collabdoc.document import compact
 
@@ -134,9 +149,11 @@ def _compact(snapshot: bytes, updates: list[bytes]) -> bytes:
 
 def _export(snapshot: bytes, updates: list[bytes], format_: str) -> bytes:
     from collabdoc.content import export_document
-    from collabdoc.document import merge
+    from collabdoc.document import EMPTY_UPDATE, Document
 
-    return export_document(merge([snapshot, *updates]), format_)
+    # As the live document took them, one by one: merged they may not load, or to something else.
+    whole = Document(snapshot, updates).diff(EMPTY_UPDATE[:1])
+    return export_document(whole, format_)
 
 
 _TASKS: dict[str, Callable[..., bytes]] = {"compact": _compact, "export": _export}

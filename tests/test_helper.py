@@ -1,0 +1,175 @@
+"""The helper process: what it does, and that nothing that happens in it reaches the server."""
+
+import asyncio
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+
+import msgpack
+import pytest
+from pycrdt import Text
+
+from collabdoc.document import EMPTY_UPDATE, compact, make_meta, make_update
+from collabdoc.errors import HelperError
+from collabdoc.helper import Helper
+from tests.protocol.crafting import first, section, update
+
+MIB = 1024 * 1024
+
+TYPED = update(section(1, 0, first("hello")))
+# yrs passes all earlier values of a key for each one that claims to be the first: a square of their number.
+ENDLESS = update(section(2, 0, *[b"\x28\x01\x04meta\x05title\x01\x7e"] * 50_000))
+
+
+def run(story: Callable[[Helper], Awaitable[None]], *, memory_bytes: int = 1024 * MIB, timeout_s: float = 20.0) -> None:
+    async def tell() -> None:
+        async with Helper(memory_bytes=memory_bytes, timeout_s=timeout_s) as helper:
+            await story(helper)
+
+    asyncio.run(tell())
+
+
+def typed(text: str) -> bytes:
+    return make_update(lambda doc: doc.get("content", type=Text).insert(0, text))
+
+
+async def works(helper: Helper) -> bool:
+    return await helper.compact(EMPTY_UPDATE, [TYPED]) == compact(EMPTY_UPDATE, [TYPED])
+
+
+def test_it_compacts_and_exports_as_the_server_would() -> None:
+    async def story(helper: Helper) -> None:
+        plan = make_meta(title="Plan", kind="text")
+        updates = [typed("ä text 😀\n"), TYPED]
+        snapshot = await helper.compact(plan, updates)
+        assert snapshot == compact(plan, updates)
+        assert (await helper.export(plan, updates, "text")).decode() == "ä text 😀\n"
+        assert await helper.export(snapshot, [], "text") == await helper.export(plan, updates, "text")
+        assert await helper.export(plan, updates, "yjs") == snapshot
+
+    run(story)
+
+
+def test_an_empty_document_exports_too() -> None:
+    async def story(helper: Helper) -> None:
+        assert await helper.export(EMPTY_UPDATE, [], "text") == b""
+
+    run(story)
+
+
+def test_large_documents_go_there_and_back() -> None:
+    async def story(helper: Helper) -> None:
+        large = typed("x" * (20 * MIB))
+        assert await helper.compact(EMPTY_UPDATE, [large]) == large
+
+    run(story)
+
+
+def test_tasks_that_are_given_at_once_are_done_one_by_one() -> None:
+    async def story(helper: Helper) -> None:
+        texts = [f"text {number}" for number in range(5)]
+        exports = [helper.export(EMPTY_UPDATE, [typed(text)], "text") for text in texts]
+        assert [export.decode() for export in await asyncio.gather(*exports)] == texts
+
+    run(story)
+
+
+def test_a_task_that_fails_gives_its_reason_and_the_next_one_works() -> None:
+    async def story(helper: Helper) -> None:
+        with pytest.raises(HelperError, match="DocumentBroken"):
+            await helper.compact(EMPTY_UPDATE, [b"\xff\xff"])
+        with pytest.raises(HelperError, match="UnknownFormat"):
+            await helper.export(EMPTY_UPDATE, [], "docx")
+        process = helper._process
+        assert await works(helper)
+        assert helper._process is process
+
+    run(story)
+
+
+def test_a_task_without_end_is_ended_and_the_next_one_works() -> None:
+    async def story(helper: Helper) -> None:
+        with pytest.raises(HelperError, match="more than 3 s"):
+            await helper.compact(TYPED, [ENDLESS])
+        assert await works(helper)
+
+    run(story, timeout_s=3.0)
+
+
+def test_a_task_that_takes_all_memory_is_ended_and_the_next_one_works() -> None:
+    async def story(helper: Helper) -> None:
+        with pytest.raises(HelperError):
+            await helper.compact(EMPTY_UPDATE, [typed("x" * (100 * MIB))])
+        assert await works(helper)
+
+    run(story, memory_bytes=400 * MIB)
+
+
+@pytest.mark.parametrize("when", ["in a task", "between two tasks"])
+def test_a_helper_that_dies_is_replaced(when: str) -> None:
+    async def story(helper: Helper) -> None:
+        assert await works(helper)
+        process = helper._process
+        assert process is not None
+        if when == "in a task":
+            task = asyncio.ensure_future(helper.compact(TYPED, [ENDLESS]))
+            await asyncio.sleep(0)  # it is being written
+            os.kill(process.pid, signal.SIGKILL)
+            with pytest.raises(HelperError, match="crashed"):
+                await task
+        else:
+            os.kill(process.pid, signal.SIGKILL)
+            await process.wait()
+        assert await works(helper)
+
+    run(story)
+
+
+def test_who_gave_up_waiting_leaves_no_answer_for_the_next() -> None:
+    async def story(helper: Helper) -> None:
+        assert await works(helper)
+        task = asyncio.ensure_future(helper.export(EMPTY_UPDATE, [typed("not for you")], "text"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await helper.export(EMPTY_UPDATE, [typed("for you")], "text") == b"for you"
+
+    run(story)
+
+
+def test_leaving_ends_the_process() -> None:
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def story(helper: Helper) -> None:
+        assert await works(helper)
+        assert helper._process is not None
+        processes.append(helper._process)
+
+    run(story)
+    assert processes[0].returncode == -signal.SIGKILL
+
+
+def test_a_helper_whose_server_is_gone_ends_by_itself() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "collabdoc.helper", str(1024 * MIB), "1.0"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    task = msgpack.packb(["compact", [TYPED, [ENDLESS]]])
+    process.communicate(struct.pack(">I", len(task)) + task, timeout=20)
+    assert process.returncode == -signal.SIGALRM
+
+
+def test_a_helper_without_tasks_ends_with_its_input() -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "collabdoc.helper", str(1024 * MIB), "1.0"],
+        input=b"",
+        capture_output=True,
+        check=True,
+        timeout=20,
+    )
+    assert process.stdout == b""
