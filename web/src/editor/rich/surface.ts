@@ -36,20 +36,22 @@ export function mountRich(options: SurfaceOptions): Surface | null {
     })
   }
 
+  let isEditable = options.editable
   const editor = new Editor({
     element: parent,
     extensions,
     editable: options.editable,
     injectCSS: false,
     editorProps: {
-      attributes: {
+      attributes: () => ({
         class: 'rich',
         role: 'textbox',
         'aria-multiline': 'true',
+        'aria-readonly': String(!isEditable),
         'aria-label': 'Document',
         'data-testid': 'rich-editor',
         spellcheck: 'true',
-      },
+      }),
       handleClick: (_view, _position, event) => openLink(event),
     },
     onTransaction: options.onChange,
@@ -67,7 +69,10 @@ export function mountRich(options: SurfaceOptions): Surface | null {
 
   return {
     commands: richCommands(editor),
-    setEditable: (editable) => editor.setEditable(editable),
+    setEditable(editable) {
+      isEditable = editable
+      editor.setEditable(editable)
+    },
     setTitle: () => undefined,
     focus: () => void editor.commands.focus(),
     destroy,
