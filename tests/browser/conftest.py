@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -77,7 +78,7 @@ def people(browser: Browser, network: Network, watch: Watch, request: pytest.Fix
     )
     present: list[Person] = []
 
-    def arrive(name: str, **context: object) -> Person:
+    def arrive(name: str, **context: Any) -> Person:
         person = Person(browser, watch, name, network.line(server.port), **context)
         present.append(person)
         return person
@@ -85,3 +86,13 @@ def people(browser: Browser, network: Network, watch: Watch, request: pytest.Fix
     yield arrive
     for person in present:
         person.context.close()
+
+
+@pytest.fixture
+def ana(people: People) -> Person:
+    return people("Ana")
+
+
+@pytest.fixture
+def ben(people: People) -> Person:
+    return people("Ben")

@@ -10,7 +10,9 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from types import TracebackType
+from typing import TypeVar
 
+_T = TypeVar("_T")
 _CHUNK_BYTES = 64 * 1024
 _PATIENCE_S = 10
 
@@ -149,5 +151,5 @@ class Network:
         self._lines.append(line)
         return line
 
-    def run(self, work: Coroutine[None, None, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE_S)
+    def run(self, work: Coroutine[None, None, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE_S)

@@ -4,12 +4,14 @@ A `Person` is one browser context: a name, a line to the server, and tabs. Verbs
 Whatever a page complains about is written down by its `Watch`, and a story that ends with a complaint fails.
 """
 
+import json
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, expect
 
 from tests.browser.proxy import Line
 
@@ -34,15 +36,19 @@ _READ = """(editor) => {
 }"""
 
 # Typing that goes on by itself, so that several people type at the same moment, and while the test does something else.
+# The count stands in the session's storage, which a reload keeps.
 _KEEP_TYPING = """([stem, everyMs]) => {
-  window.typed = []
+  let count = 0
   window.typing = setInterval(() => {
-    const word = `${stem}${window.typed.length}`
-    window.typed.push(word)
-    document.execCommand('insertText', false, word + ' ')
+    document.execCommand('insertText', false, `${stem}${count} `)
+    count += 1
+    sessionStorage.setItem('typed', count)
   }, everyMs)
 }"""
-_STOP_TYPING = "() => { clearInterval(window.typing); return window.typed }"
+_TYPED = "() => Number(sessionStorage.getItem('typed'))"
+_STOP_TYPING = "() => clearInterval(window.typing)"
+
+_T = TypeVar("_T")
 
 COLORS = {"Ana": "#2f62d9", "Ben": "#c2480c", "Cleo": "#2f7d32"}
 
@@ -57,22 +63,30 @@ class Watch:
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.complaints.append(f"uncaught: {error.error}"))
         context.on("page", lambda page: page.on("crash", lambda _: self.complaints.append(f"crashed: {page.url}")))
-        context.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        context.on("dialog", self._dismiss)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not _LINE_IS_DOWN.search(message.text):
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
 
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
 
 class Person:
-    def __init__(self, browser: Browser, watch: Watch, name: str, line: Line, **context: Any) -> None:
+    """One browser context: a name, a line to the server, and tabs."""
+
+    def __init__(
+        self, browser: Browser, watch: Watch, name: str, line: Line, color: str | None = None, **context: Any
+    ) -> None:
         self.name = name
         self.line = line
         self.context = browser.new_context(locale="en-GB", **context)
         self.context.set_default_timeout(PATIENCE_MS)
         watch.follow(self.context)
-        profile = [f"id-of-{name.lower()}", name, COLORS.get(name, "#7350d8")]
-        self.context.add_init_script(f"({_PROFILE})({profile!r})")
+        profile = [f"id of {name}", name, color or COLORS.get(name, "#7350d8")]
+        self.context.add_init_script(f"({_PROFILE})({json.dumps(profile)})")
         self.page: Page = self.context.new_page()
 
     # Where they are
@@ -148,23 +162,31 @@ class Person:
         self.types("")
         self.page.evaluate(_KEEP_TYPING, [stem, _TYPING_MS])
 
-    def stops_typing(self, *, after: int = 0) -> list[str]:
-        """The words typed since `keeps_typing`, at least `after` of them."""
-        eventually(
-            self.page, lambda: self.page.evaluate("() => window.typed.length"), lambda count: count >= after, "go on typing"
-        )
-        words: list[str] = self.page.evaluate(_STOP_TYPING)
-        return words
+    def has_typed(self, stem: str, *, at_least: int = 0) -> list[str]:
+        """The words typed since `keeps_typing`, which may go on."""
+        count = eventually(lambda: self._typed, lambda typed: typed >= at_least, f"{at_least} words are typed", self)
+        return [f"{stem}{number}" for number in range(count)]
+
+    @property
+    def _typed(self) -> int:
+        return int(self.page.evaluate(_TYPED))
+
+    def stops_typing(self, stem: str, *, after: int = 0) -> list[str]:
+        """All the words typed since `keeps_typing`, at least `after` of them."""
+        self.has_typed(stem, at_least=after)
+        self.page.evaluate(_STOP_TYPING)
+        return self.has_typed(stem)
 
     # What they see
 
     def sees(self, *parts: str) -> None:
-        for part in parts:
-            eventually(self.page, lambda: self.text, lambda text, part=part: part in text, f"{self.name} sees {part!r}")
+        eventually(
+            lambda: self.text, lambda text: all(part in text for part in parts), f"{self.name} sees {parts}", self
+        )
 
     def reads(self, text: str) -> None:
         """The whole text, as it is."""
-        eventually(self.page, lambda: self.text, lambda now: now == text, f"{self.name} reads {text!r}")
+        eventually(lambda: self.text, lambda now: now == text, f"{self.name} reads {text!r}", self)
 
     def status_is(self, kind: str, *, within_ms: int = PATIENCE_MS) -> None:
         expect(self.on("status")).to_have_attribute("data-status", kind, timeout=within_ms)
@@ -207,27 +229,23 @@ class Stay:
                 assert person.page.evaluate("() => window.stayed === true"), f"{person.name}'s page was loaded anew"
 
 
-def eventually(
-    page: Page, look: Callable[[], Any], is_so: Callable[[Any], bool], what: str, *, within_ms: int = PATIENCE_MS
-) -> Any:
+def eventually(look: Callable[[], _T], is_so: Callable[[_T], bool], what: str, person: Person) -> _T:
     """Look until it is so: the pages forbid `eval`, which Playwright's own waiting for a function needs."""
-    give_up = time.monotonic() + within_ms / 1000
+    give_up = time.monotonic() + PATIENCE_MS / 1000
     while not is_so(seen := look()):
-        assert time.monotonic() < give_up, f"not within {within_ms} ms: {what}; last seen: {seen!r}"
-        page.wait_for_timeout(_POLL_MS)
+        assert time.monotonic() < give_up, f"not within {PATIENCE_MS} ms: {what}; last seen: {seen!r}"
+        person.page.wait_for_timeout(_POLL_MS)
     return seen
 
 
-def everybody_has(people: Sequence[Person], *spoken: Iterable[str]) -> None:
+def everybody_has(people: Sequence[Person], *spoken: Sequence[str]) -> None:
     """All read the same text: every word once, and each person's words in the order in which they were typed."""
     for person in people:
         person.status_is("saved")
-    first = people[0]
-    eventually(
-        first.page, lambda: [person.text for person in people], lambda texts: len(set(texts)) == 1, "all read the same"
+    texts = eventually(
+        lambda: [person.text for person in people], lambda texts: len(set(texts)) == 1, "all read the same", people[0]
     )
-    words = first.text.split()
+    words = texts[0].split()
     for own in spoken:
-        own = list(own)
-        assert [word for word in words if word in set(own)] == own
-    assert sorted(words) == sorted(word for own in spoken for word in own)
+        assert [word for word in words if word in set(own)] == list(own)
+    assert Counter(words) == Counter(word for own in spoken for word in own)

@@ -2,25 +2,13 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import People
 from tests.browser.story import Person, everybody_has
 
 # A half-open line is asked after 5 s of silence and given up 5 s later.
 HALF_OPEN_MS = 12_500
 COMES_BACK_MS = 35_000
-
-
-@pytest.fixture
-def ana(people: People) -> Person:
-    return people("Ana")
-
-
-@pytest.fixture
-def ben(people: People) -> Person:
-    return people("Ben")
 
 
 def test_saved_is_said_only_after_the_server_has_said_so(ana: Person, ben: Person) -> None:
@@ -66,7 +54,7 @@ def test_a_line_that_is_cut_comes_back_by_itself(ana: Person, ben: Person) -> No
             person.line.drop()
             person.status_is("reconnecting")
             person.status_is("saving", within_ms=COMES_BACK_MS)
-        everybody_has([ana, ben], ana.stops_typing(), ben.stops_typing())
+        everybody_has([ana, ben], ana.stops_typing("ana"), ben.stops_typing("ben"))
 
 
 def test_a_half_open_line_is_found_within_seconds(ana: Person, ben: Person) -> None:

@@ -162,7 +162,7 @@ def test_plain_text_is_downloaded_as_it_is(people: People) -> None:
     file = _download(ana, "text")
     assert file.name == "tool.py"
     assert file.read_text() == "print('hi')"
-    doc = Doc()
+    doc: Doc[Text] = Doc()
     doc.apply_update(_download(ana, "yjs").read_bytes())
     assert str(doc.get("content", type=Text)) == "print('hi')"
 

@@ -1,27 +1,11 @@
 """The server goes away and comes back, or says no; people go on writing."""
 
-import re
-import resource
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import expect
 
-from tests.browser.conftest import People
 from tests.browser.story import Person, everybody_has
 from tests.process import ServerProcess
 
 COMES_BACK_MS = 35_000
-
-
-@pytest.fixture
-def ana(people: People) -> Person:
-    return people("Ana")
-
-
-@pytest.fixture
-def ben(people: People) -> Person:
-    return people("Ben")
 
 
 @pytest.mark.parametrize("kind", ["rich", "text"])
@@ -38,7 +22,7 @@ def test_a_killed_server_costs_nobody_a_letter(own_server: ServerProcess, ana: P
             own_server.start()
             ana.status_is("saving", within_ms=COMES_BACK_MS)
             ben.status_is("saving", within_ms=COMES_BACK_MS)
-        everybody_has([ana, ben], ana.stops_typing(), ben.stops_typing())
+        everybody_has([ana, ben], ana.stops_typing("ana"), ben.stops_typing("ben"))
 
 
 def test_a_restart_is_announced_and_costs_nobody_a_letter(own_server: ServerProcess, ana: Person, ben: Person) -> None:
@@ -53,7 +37,7 @@ def test_a_restart_is_announced_and_costs_nobody_a_letter(own_server: ServerProc
         own_server.start()
         ana.status_is("saving", within_ms=COMES_BACK_MS)
         ben.status_is("saving", within_ms=COMES_BACK_MS)
-        everybody_has([ana, ben], ana.stops_typing(), ben.stops_typing())
+        everybody_has([ana, ben], ana.stops_typing("ana"), ben.stops_typing("ben"))
 
 
 def test_a_page_left_open_survives_a_server_that_restarts_while_nobody_types(

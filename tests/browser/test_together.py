@@ -5,20 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import People
 from tests.browser.story import COLORS, Person, everybody_has
 
 KINDS = pytest.mark.parametrize("kind", ["rich", "text"])
-
-
-@pytest.fixture
-def ana(people: People) -> Person:
-    return people("Ana")
-
-
-@pytest.fixture
-def ben(people: People) -> Person:
-    return people("Ben")
 
 
 @KINDS
@@ -27,7 +16,7 @@ def test_two_people_type_at_the_same_time_and_read_the_same(ana: Person, ben: Pe
     ben.opens(f"together/{kind}")
     ana.keeps_typing("ana")
     ben.keeps_typing("ben")
-    everybody_has([ana, ben], ana.stops_typing(after=40), ben.stops_typing(after=40))
+    everybody_has([ana, ben], ana.stops_typing("ana", after=40), ben.stops_typing("ben", after=40))
 
 
 @KINDS
@@ -181,7 +170,7 @@ def test_two_tabs_of_one_person_count_as_one_and_share_what_is_kept(ana: Person)
     ana.types("")
     ana.page = second
     ana.types("")
-    for number in range(0, 6):
+    for number in range(6):
         write(range(number, number + 1))
         ana.page = (first, second)[(number + 1) % 2]
         ana.sees(f"w{number} ")

@@ -1,0 +1,144 @@
+"""What others may write into a document, a title or a name does nothing in one's own page.
+
+That no page ran a foreign script, opened a dialog or broke the Content-Security-Policy is what `Watch` looks at.
+"""
+
+import pytest
+from playwright.sync_api import expect
+from pycrdt import Doc, XmlElement, XmlFragment, XmlText
+
+from collabdoc.client import connect
+from tests.browser.conftest import People
+from tests.browser.proxy import Network
+from tests.browser.story import Person
+from tests.process import ServerProcess
+
+MARKUP = "<img src=x onerror=\"alert('run')\"><script>alert('run')</script>"
+SCRIPTS = ["javascript:alert('run')", " java\nscript:alert('run')", "data:text/html,<script>alert('run')</script>"]
+
+
+def test_markup_in_a_title_is_shown_as_the_letters_it_is(ana: Person, ben: Person) -> None:
+    ana.opens_new("safety/title")
+    ben.opens("safety/title")
+    ana.on("title").fill(MARKUP)
+    expect(ben.on("title")).to_have_value(MARKUP)
+    expect(ben.page).to_have_title(f"{MARKUP} · collabdoc")
+    ana.status_is("saved")
+    ben.visits("/")
+    row = ben.page.locator("[data-name='safety/title']")
+    expect(row).to_contain_text(MARKUP)
+    expect(row.locator("img")).to_have_count(0)
+    row.hover()
+    row.get_by_test_id("delete").click()
+    expect(ben.on("delete-dialog")).to_contain_text(MARKUP)
+
+
+@pytest.mark.parametrize("kind", ["rich", "text"])
+def test_markup_in_a_text_is_shown_as_the_letters_it_is(ana: Person, ben: Person, kind: str) -> None:
+    ana.opens_new(f"safety/{kind}", kind=kind)
+    ben.opens(f"safety/{kind}")
+    ana.page.keyboard.insert_text(MARKUP)
+    ben.reads(MARKUP)
+
+
+def test_markup_in_a_name_is_shown_as_the_letters_it_is(people: People, ana: Person) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    mallory = people(name, color="red;background:url(//x)")
+    ana.opens_new("safety/name")
+    mallory.opens("safety/name")
+    mallory.types("boo")
+    expect(ana.on("caret")).to_contain_text(name)
+    ana.sees_people("Ana", name)
+    expect(ana.on("avatars").locator("img")).to_have_count(0)
+    color = ana.on("caret").evaluate("(caret) => caret.style.getPropertyValue('--person')")
+    assert color.startswith("#")
+
+
+@pytest.mark.parametrize("address", SCRIPTS)
+def test_a_link_to_a_script_leads_nowhere(
+    ana: Person, network: Network, shared_server: ServerProcess, address: str
+) -> None:
+    name = f"safety/link-{SCRIPTS.index(address)}"
+    network.run(_write_link(shared_server.url, name, address))
+    ana.opens(name)
+    link = ana.editor.locator("a")
+    expect(link).to_have_text("click here")
+    assert link.get_attribute("href") is None
+    link.click()
+    link.click(modifiers=["ControlOrMeta"])
+    link.click(button="middle")
+    ana.types("still here")
+    ana.sees("still here")
+    assert len(ana.context.pages) == 1
+
+
+def test_the_link_field_takes_no_script(ana: Person) -> None:
+    ana.opens_new("safety/field")
+    ana.types("word")
+    ana.presses("Control+a", "Control+k")
+    field = ana.page.get_by_label("Address of the link").last
+    field.fill("javascript:alert('run')")
+    ana.presses("Enter")
+    expect(ana.page.get_by_text("Links can lead to web pages")).to_be_visible()
+    expect(ana.editor.locator("a")).to_have_count(0)
+
+
+def test_pasted_html_brings_its_words_and_nothing_that_runs(ana: Person, ben: Person) -> None:
+    ana.opens_new("safety/paste")
+    ben.opens("safety/paste")
+    ana.types("")
+    ana.editor.evaluate(
+        """(editor, html) => {
+          const data = new DataTransfer()
+          data.setData('text/html', html)
+          editor.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))
+        }""",
+        f'<p onclick="alert(\'run\')">pasted <strong>words</strong> {MARKUP}<a href="{SCRIPTS[0]}">link</a></p>',
+    )
+    ben.sees("pasted words")
+    expect(ben.editor.locator("strong")).to_have_text("words")
+    for person in (ana, ben):
+        expect(person.editor.locator("script, [onclick], [onerror], [href^=javascript]")).to_have_count(0)
+
+
+def test_what_a_newer_editor_wrote_is_shown_and_left_alone(
+    ana: Person, network: Network, shared_server: ServerProcess
+) -> None:
+    network.run(_write_unknown(shared_server.url, "safety/newer"))
+    ana.visits("/d/safety/newer")
+    ana.banner_says("Made with a newer editor")
+    ana.sees("known")
+    expect(ana.editor).not_to_be_editable()
+    ana.status_is("saved")
+    assert "<hologram>" in network.run(_read(shared_server.url, "safety/newer"))
+
+
+async def _write_link(url: str, name: str, address: str) -> None:
+    text = XmlText("click here")
+    await _write(url, name, XmlElement("paragraph", contents=[text]))
+    async with connect(url) as client:
+        document = await client.open(name)
+        paragraph = document.doc.get("default", type=XmlFragment).children[0]
+        paragraph.children[0].format(0, len("click here"), {"link": {"href": address}})
+        await document.saved()
+
+
+async def _write_unknown(url: str, name: str) -> None:
+    known = XmlElement("paragraph", contents=[XmlText("known")])
+    await _write(url, name, known, XmlElement("hologram", contents=[XmlText("from the future")]))
+
+
+async def _write(url: str, name: str, *blocks: XmlElement) -> None:
+    async with connect(url) as client:
+        document = await client.open(name)
+        doc: Doc[XmlFragment] = document.doc
+        fragment = doc.get("default", type=XmlFragment)
+        for block in blocks:
+            fragment.children.append(block)
+        await document.saved()
+
+
+async def _read(url: str, name: str) -> str:
+    async with connect(url) as client:
+        document = await client.open(name)
+        return str(document.doc.get("default", type=XmlFragment))
