@@ -7,11 +7,12 @@ A setting comes, strongest first, from a command-line flag, an environment varia
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -40,7 +41,9 @@ class Limits(BaseModel):
     )
     held_bytes: PositiveInt = Field(1 * MIB, description="edits kept while a document is loaded anew; past it: 1013")
     writer_queue_bytes: PositiveInt = Field(64 * MIB, description="edits waiting for a commit; past it: 1013")
-    max_commit_lag_s: PositiveFloat = Field(5.0, description="age of the oldest edit waiting for a commit; past it: 1013")
+    max_commit_lag_s: PositiveFloat = Field(
+        5.0, description="age of the oldest edit waiting for a commit; past it: 1013"
+    )
     commit_rows: PositiveInt = Field(5_000, description="edits in one commit")
     resume_entries: PositiveInt = Field(1_000, description="newest log entries kept for clients that come back")
     resume_bytes: PositiveInt = Field(128 * KIB, description="bytes of those entries")
@@ -68,8 +71,14 @@ class Settings(BaseSettings):
     open: bool = False
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    allow_origin: tuple[str, ...] = ()
+    allow_origin: Annotated[tuple[str, ...], NoDecode] = ()
     limits: Limits = Limits()
+
+    @field_validator("allow_origin", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """An environment variable lists origins with commas between them."""
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
 def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
@@ -93,8 +102,10 @@ def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> Setti
         raise UsageError(f"the configuration file {config} does not exist")
     try:
         return Configured(**{name: value for name, value in flags.items() if value is not None})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"the configuration file {config} is not TOML: {error}") from None
+    except OSError as error:
+        raise UsageError(f"the configuration file {config} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
