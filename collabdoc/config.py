@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -72,6 +81,14 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     allow_origin: Annotated[tuple[str, ...], NoDecode] = ()
+    auth: str = "open"
+    """`open`, `token`, or an `Authenticator` of the operator's own by dotted name, `package.module:name`."""
+    i_know_it_is_open: bool = False
+    token_key: SecretStr | None = None
+    token_key_file: Path | None = None
+    token_key_set: str | None = None
+    token_audience: str | None = None
+    token_issuer: str | None = None
     limits: Limits = Limits()
 
     @field_validator("allow_origin", mode="before")
