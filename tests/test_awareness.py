@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collabdoc.awareness import MAX_CLOCK, MAX_CLOCK_STEP, MAX_REMEMBERED, Awareness, Entry, decode, encode
@@ -160,6 +160,7 @@ def test_nobody_is_an_empty_update() -> None:
 # Bytes
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -219,6 +220,7 @@ def test_one_bad_entry_refuses_the_good_ones_beside_it() -> None:
     assert awareness.everyone() == []
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_presence_or_malformed(update: bytes) -> None:
     awareness = presence()
