@@ -58,6 +58,11 @@ class Watch:
 
     def __init__(self) -> None:
         self.complaints: list[str] = []
+        self._tolerated = [_LINE_IS_DOWN]
+
+    def tolerates(self, pattern: str) -> None:
+        """For a test in which the browser itself, or a library, rightly grumbles."""
+        self._tolerated.append(re.compile(pattern))
 
     def follow(self, context: BrowserContext) -> None:
         context.on("console", self._hear)
@@ -66,7 +71,7 @@ class Watch:
         context.on("dialog", self._dismiss)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not _LINE_IS_DOWN.search(message.text):
+        if message.type in ("error", "warning") and not any(known.search(message.text) for known in self._tolerated):
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
 
     def _dismiss(self, dialog: Dialog) -> None:

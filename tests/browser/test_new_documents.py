@@ -85,6 +85,7 @@ def test_two_people_who_open_a_named_text_at_the_same_time_write_one_document(pe
         expect(person.editor).to_be_editable()
     ana.types("# Race\n")
     ben.sees("# Race")
+    ben.goes_to_the_end()
     ben.types("won")
     for person in (ana, ben):
         person.reads("# Race\nwon")

@@ -79,12 +79,12 @@ def test_a_reload_finds_on_this_device_what_never_reached_the_server(ana: Person
     ben.opens("offline/unsent")
     ana.line.stall()
     ana.keeps_typing("ana")
-    ana.has_typed("ana", at_least=30)
+    words = ana.stops_typing("ana", after=30)
     ana.line.drop()
     ana.line.heal()
     ana.page.reload()
     ana.status_is("saved", within_ms=COMES_BACK_MS)
-    everybody_has([ana, ben], ana.has_typed("ana"))
+    everybody_has([ana, ben], words)
 
 
 @pytest.mark.parametrize("begun_anew", [False, True], ids=["deleted", "deleted-and-begun-anew"])
