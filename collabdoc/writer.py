@@ -189,7 +189,10 @@ class Writer:
             assert work.committed is not None
             document = work.append.document
             left[document] -= len(work.append.updates)
-            work.committed(last_seqs[document] - left[document])
+            try:
+                work.committed(last_seqs[document] - left[document])
+            except Exception:  # one document's trouble is not to cost others their SAVED
+                log.exception("document %a: a commit could not be reported", document)
 
     def _report_failure(self, reason: str) -> None:
         if self._failing is None:
