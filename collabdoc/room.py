@@ -4,13 +4,15 @@
 2. Peers get an edit at the next `flush`; its author gets SAVED after `committed`.
 3. What goes to the log and to peers are the bytes that came in. An author gets no echo.
 4. The watermark of a batch is the last committed entry before it, so it is true whatever gets lost afterwards.
-5. After pycrdt failed, nothing reads the document until `reload`; what arrives meanwhile is held, within a bound.
+5. After pycrdt failed, nothing reads the document until `reload`; edits that arrive meanwhile are held, within a bound.
+   Who asked for what it failed over is closed: asking again at once would break the next copy too.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 from collabdoc.awareness import Awareness as Presence
 from collabdoc.config import Limits
@@ -26,9 +28,11 @@ from collabdoc.errors import (
     TooLarge,
 )
 from collabdoc.protocol.lib0 import read_state_vector
-from collabdoc.protocol.messages import Awareness, Open, Opened, Update
+from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
 from collabdoc.protocol.update import UpdateInfo
 from collabdoc.session import Batch, Session
+
+_Message = TypeVar("_Message", Opened, Updates)
 
 
 class State(Enum):
@@ -135,7 +139,7 @@ class Room:
         self._gathered: list[_Entry] = []
         self._uncommitted: deque[_Entry] = deque()
         self._present_changed: set[int] = set()
-        self._held: list[tuple[Session, Open | Update]] = []
+        self._held: list[tuple[Session, Update]] = []
         self._held_bytes = 0
 
     @property
@@ -151,24 +155,13 @@ class Room:
         return bool(self._gathered or self._present_changed)
 
     def join(self, session: Session, opening: Open) -> None:
-        """Bring a client up to date and keep it so; a client of another life of the document is closed instead."""
+        """Bring a client up to date, once its driver takes, and keep it so."""
         session.room = self
+        if self.state in (State.DRAINING, State.CLOSED):
+            session.close(Overloaded("the document is being closed, open it again"))
+            return
         self.sessions.add(session)
-        if self.state is State.LOADING:
-            self._hold(session, opening, len(opening.state_vector))
-            return
-        try:
-            opened = self._open(session, opening)
-        except ProtocolError as error:
-            session.close(error)
-            return
-        except DocumentBroken:
-            self._break()
-            self._hold(session, opening, len(opening.state_vector))
-            return
-        session.put_opened(opened)
-        if present := self.awareness.everyone():
-            session.put_presence(present, self.awareness.encode(present))
+        session.put_opening(opening)
 
     def leave(self, session: Session) -> None:
         """A client is gone; its presence is removed for the others."""
@@ -179,7 +172,9 @@ class Room:
         """Take a client's edit or presence."""
         if session.closed or session not in self.sessions or self.state in (State.DRAINING, State.CLOSED):
             return
-        if isinstance(message, Awareness):
+        if session.is_opening:
+            session.close(Malformed(f"channel {session.channel} is not open yet"))
+        elif isinstance(message, Awareness):
             try:
                 self._present_changed |= self.awareness.receive(session, message.awareness)
             except ProtocolError as error:
@@ -188,7 +183,7 @@ class Room:
             session.close(Malformed(f"read the update id {message.id}, expected {session.last_id + 1}"))
         elif self.state is State.LOADING:
             session.last_id = message.id
-            self._hold(session, message, len(message.update))
+            self._hold(session, message)
         else:
             session.last_id = message.id
             self._receive_update(session, message)
@@ -226,15 +221,15 @@ class Room:
             self._acknowledge(entry)
         self.committed_seq = last_seq
 
-    def difference(self, state_vector: bytes) -> tuple[int, bytes] | None:
-        """The watermark, and what a reader that was at this state vector lacks; None while the document is loaded."""
-        if self.state is State.LOADING:
-            return None
-        try:
-            return self.committed_seq, self._document.diff(state_vector)
-        except DocumentBroken:
-            self._break()
-            return None
+    def opened(self, session: Session, opening: Open) -> Opened | None:
+        """What opens a session; None while the document is loaded anew, or where the session was closed instead."""
+        return self._read(session, lambda: self._open(session, opening))
+
+    def difference(self, session: Session, state_vector: bytes) -> Updates | None:
+        """What a session that was at this state vector lacks; None as with `opened`."""
+        return self._read(
+            session, lambda: Updates(session.channel, self.committed_seq, (self._document.diff(state_vector),))
+        )
 
     def reload(self, document: Document, *, size_bytes: int) -> None:
         """Go on with a fresh copy, loaded after everything gathered was committed."""
@@ -242,17 +237,15 @@ class Room:
         self._document = document
         self.size_bytes = size_bytes
         for session in self.sessions:
-            session.retry_difference()
+            session.retry()
         held, self._held, self._held_bytes = self._held, [], 0
         for session, message in held:
             if session not in self.sessions or session.closed:
                 continue
-            if isinstance(message, Open):
-                self.join(session, message)
-            elif self.state is State.ACTIVE:
+            if self.state is State.ACTIVE:
                 self._receive_update(session, message)
             else:
-                self._hold(session, message, len(message.update))
+                self._hold(session, message)
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
@@ -264,6 +257,18 @@ class Room:
         for session in self.sessions:
             session.close(error)
         self.sessions.clear()
+
+    def _read(self, session: Session, read: Callable[[], _Message]) -> _Message | None:
+        if self.state is State.LOADING:
+            return None
+        try:
+            return read()
+        except ProtocolError as error:
+            session.close(error)
+        except DocumentBroken:
+            self._break()
+            session.close(Overloaded("the document could not be read, open it again"))
+        return None
 
     def _open(self, session: Session, opening: Open) -> Opened:
         if opening.epoch is not None and opening.epoch != self.epoch:
@@ -371,8 +376,8 @@ class Room:
         if self.state is State.ACTIVE:
             self.state = transition(self.state, "broke")
 
-    def _hold(self, session: Session, message: Open | Update, size: int) -> None:
-        self._held_bytes += size
+    def _hold(self, session: Session, message: Update) -> None:
+        self._held_bytes += len(message.update)
         if self._held_bytes > self._limits.held_bytes:
             session.close(Overloaded("the document is being loaded anew, try again"))
         else:

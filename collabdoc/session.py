@@ -3,8 +3,8 @@
 1. The room puts in, the driver takes out; nothing here knows a socket or the bytes of a dialect.
 2. Each kind of message is bounded in its own way: edits by bytes, presence by keeping only who changed,
    acknowledgements by keeping only the last, and refusals because a driver that cannot send stops reading.
-3. When the edits outgrow their bound they are dropped and the session is behind: it gets one difference, made when
-   the driver takes again.
+3. What makes a whole document's worth of bytes is made when the driver takes: OPENED, and the one difference for a
+   session whose edits outgrew their bound. Until it is opened, a session gets nothing else.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from collabdoc.auth import Grant
 from collabdoc.document import state_vector_before
 from collabdoc.errors import ProtocolError
-from collabdoc.protocol.messages import Awareness, Closed, Mode, Opened, Rejected, Saved, ServerMessage, Updates
+from collabdoc.protocol.messages import Awareness, Closed, Mode, Open, Rejected, Saved, ServerMessage
 from collabdoc.protocol.update import UpdateInfo
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ class Session:
         "_awake",
         "_batches",
         "_behind",
-        "_control",
         "_max_bytes",
+        "_opening",
         "_presence",
         "_presence_bytes",
         "_queued_bytes",
+        "_rejected",
         "_saved",
         "_wake",
         "asked_to_resync",
@@ -80,7 +81,8 @@ class Session:
         self._wake = wake
         self._awake = False
         self._max_bytes = max_bytes
-        self._control: list[ServerMessage] = []
+        self._opening: Open | None = None
+        self._rejected: list[Rejected] = []
         self._batches: list[Batch] = []
         self._queued_bytes = 0
         self._behind: bytes | None = None
@@ -92,12 +94,17 @@ class Session:
     def mode(self) -> Mode:
         return "write" if self.grant.may_write else "read"
 
-    def put_opened(self, opened: Opened) -> None:
-        self._control.append(opened)
+    @property
+    def is_opening(self) -> bool:
+        """Whether OPENED is still to be taken."""
+        return self._opening is not None
+
+    def put_opening(self, opening: Open) -> None:
+        self._opening = opening
         self._rouse()
 
     def put_batch(self, batch: Batch) -> None:
-        if self._behind is not None or self.closed:
+        if self.is_opening or self._behind is not None or self.closed:
             return
         self._batches.append(batch)
         self._queued_bytes += batch.size_bytes
@@ -111,7 +118,7 @@ class Session:
 
     def put_presence(self, clients: Iterable[int], encoded: bytes) -> None:
         """Presence changed; `encoded` says it for all of `clients` and is shared with the other readers."""
-        if self.closed:
+        if self.is_opening or self.closed:
             return
         self._presence_bytes = None if self._presence else encoded
         self._presence.update(clients)
@@ -124,7 +131,7 @@ class Session:
 
     def reject(self, update_id: int, error: ProtocolError) -> None:
         if not self.closed:
-            self._control.append(Rejected(self.channel, update_id, error.code, error.reason))
+            self._rejected.append(Rejected(self.channel, update_id, error.code, error.reason))
             self._rouse()
 
     def close(self, error: ProtocolError) -> None:
@@ -133,28 +140,32 @@ class Session:
             self.closed = error
             self._rouse()
 
-    def retry_difference(self) -> None:
-        """The document can be read again: a difference that could not be made can be taken."""
-        if self._behind is not None:
+    def retry(self) -> None:
+        """The document can be read again: what could not be made of it can be taken."""
+        if self.is_opening or self._behind is not None:
             self._rouse()
 
     def take(self) -> list[Outgoing]:
         """What to send now, in order."""
+        assert self.room is not None
         self._awake = False
-        out: list[Outgoing] = list(self._control)
-        self._control.clear()
-        if self._behind is not None and self.room is not None and not self.closed:
-            difference = self.room.difference(self._behind)
-            if difference is not None:
-                out.append(Updates(self.channel, difference[0], (difference[1],)))
-                self._behind = None
+        out: list[Outgoing] = []
+        if self._opening is not None and not self.closed and (opened := self.room.opened(self, self._opening)):
+            out.append(opened)
+            self._opening = None
+            self._presence.update(self.room.awareness.everyone())
+        out += self._rejected
+        self._rejected.clear()
+        if self._behind is not None and not self.closed and (lacking := self.room.difference(self, self._behind)):
+            out.append(lacking)
+            self._behind = None
         out += self._batches
         self._batches.clear()
         self._queued_bytes = 0
         if self._saved:
             out.append(Saved(self.channel, self._saved))
             self._saved = 0
-        if self._presence and self.room is not None:
+        if self._presence:
             out.append(Awareness(self.channel, self._presence_bytes or self.room.awareness.encode(self._presence)))
             self._presence.clear()
             self._presence_bytes = None

@@ -1,0 +1,172 @@
+"""The room's life: a document that fails and is loaded anew, edits of the server's own, draining, closing."""
+
+import pytest
+from pycrdt import Doc, Text
+
+from collabdoc.awareness import Entry, encode
+from collabdoc.config import Limits
+from collabdoc.document import Document, merge
+from collabdoc.errors import DocumentBroken, Overloaded
+from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Saved
+from collabdoc.room import TRANSITIONS, State, transition
+from tests.world import Person, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def alice(world: World) -> Person:
+    return world.person("alice")
+
+
+@pytest.fixture
+def bob(world: World) -> Person:
+    return world.person("bob")
+
+
+class _Fragile(Document):
+    """A document in which pycrdt fails on demand."""
+
+    broken = False
+
+    def apply(self, update: bytes, info: object) -> bool:
+        if self.broken:
+            raise DocumentBroken("a panic")
+        return super().apply(update, info)  # type: ignore[arg-type]
+
+    def diff(self, state_vector: bytes) -> bytes:
+        if self.broken:
+            raise DocumentBroken("a panic")
+        return super().diff(state_vector)
+
+
+def test_after_a_panic_the_document_is_loaded_anew_and_nobody_else_loses_an_edit(
+    world: World, alice: Person, bob: Person
+) -> None:
+    alice.types("before ")
+    world.turn()
+    fragile = _Fragile(merge(world.disk + world.on_the_way[0]))
+    fragile.broken = True
+    world.room._document = fragile
+    bob.types("poison")
+    assert world.room.state is State.LOADING
+    alice.types("meanwhile")
+    carol = world.person("carol")
+    world.turn()
+    world.commit()
+    assert bob.last(Closed).code == 4400
+    assert carol.heard == []
+    world.room.reload(Document(merge(world.disk)), size_bytes=10)
+    world.turn()
+    world.commit()
+    world.turn()
+    assert alice.text == carol.text == "before meanwhile"
+    assert alice.last(Saved).id == 2
+
+
+def test_who_opens_while_a_document_loads_hears_nothing_before_opened(world: World, alice: Person, bob: Person) -> None:
+    alice.types("before ")
+    world.settle()
+    bob.leaves()
+    alice.types("missed ")
+    world.turn()
+    world.commit()
+    world.turn()
+    alice.types("gathered ")
+    world.room._break()
+    heard = len(bob.heard)
+    bob.opens()
+    alice.is_present(encode([Entry(5, 1, b"{}")]))
+    world.turn()
+    world.commit()
+    assert bob.heard[heard:] == [], "an UPDATE would carry a watermark that is not true of this client yet"
+    world.room.reload(Document(merge(world.disk)), size_bytes=10)
+    bob.hears()
+    assert [type(message) for message in bob.heard[heard:]] == [Opened, Awareness]
+    assert bob.text == alice.text == "before missed gathered "
+
+
+def test_who_reads_what_pycrdt_fails_over_is_closed(world: World, alice: Person) -> None:
+    fragile = _Fragile()
+    fragile.broken = True
+    world.room._document = fragile
+    carol = world.person("carol")
+    assert carol.last(Closed).code == 1013
+    assert world.room.state is State.LOADING
+    assert alice.heard_of(Closed) == []
+
+
+def test_an_update_before_opened_closes_its_sender(world: World, alice: Person) -> None:
+    world.room._break()
+    carol = world.person("carol")
+    carol.sends(b"\x00\x00")
+    carol.hears()
+    assert carol.last(Closed).code == 4400
+
+
+def test_a_room_that_is_being_closed_opens_for_nobody(world: World, alice: Person) -> None:
+    world.room.drain()
+    assert world.person("carol").last(Closed).code == 1013
+    world.room.close(Overloaded("gone"))
+    assert world.person("dave").last(Closed).code == 1013
+
+
+def test_what_is_held_while_a_document_loads_is_bounded() -> None:
+    world = World(Limits(held_bytes=1_000))
+    alice = world.person("alice")
+    world.room._break()
+    alice.types("x" * 100)
+    assert alice.is_open
+    alice.types("x" * 2_000)
+    alice.hears()
+    assert alice.last(Closed).code == 1013
+
+
+def test_an_edit_of_the_server_reaches_everyone_and_reports_its_commit(world: World, alice: Person) -> None:
+    doc: Doc[Text] = Doc()
+    doc.get("content", type=Text).insert(0, "from the server")
+    done: list[bool] = []
+    world.room.edit(doc.get_update(), lambda: done.append(True))
+    world.turn()
+    assert alice.text == "from the server"
+    assert done == []
+    world.commit()
+    assert done == [True]
+
+
+def test_a_draining_room_acknowledges_what_it_took_and_takes_no_more(world: World, alice: Person) -> None:
+    alice.types("a")
+    world.turn()
+    world.room.drain()
+    alice.types("b")
+    with pytest.raises(Overloaded):
+        world.room.edit(b"\x00\x00", lambda: None)
+    world.commit()
+    world.turn()
+    assert alice.last(Saved).id == 1
+    assert len(world.disk) == 1
+
+
+def test_a_closed_room_tells_everyone_why(world: World, alice: Person, bob: Person) -> None:
+    world.room.close(Overloaded("gone"))
+    for person in (alice, bob):
+        person.hears()
+        assert person.last(Closed).reason == "gone"
+
+
+def test_a_state_vector_that_claims_millions_is_refused(world: World, alice: Person) -> None:
+    assert alice.session is not None
+    world.room.leave(alice.session)
+    world.room.join(alice.session, Open(1, "notes/today", b"\xff\xff\xff\x3f\x01"))
+    alice.hears()
+    assert alice.last(Closed).code == 4400
+
+
+def test_the_life_of_a_room_is_one_table() -> None:
+    assert transition(State.ACTIVE, "broke") is State.LOADING
+    with pytest.raises(KeyError):
+        transition(State.CLOSED, "loaded")
+    assert not [state for state, _ in TRANSITIONS if state is State.CLOSED]
