@@ -21,6 +21,7 @@ from collabdoc.errors import (
     DocumentBroken,
     NoSuchDocument,
     Overloaded,
+    ProtocolError,
     Restarting,
     StoreDamaged,
     StoreError,
@@ -239,12 +240,17 @@ class Rooms:
         if slot is not None:
             if slot.task:
                 slot.task.cancel()
+            self._flush(slot)  # an edit that came behind the deletion would find no document, and end all writing
             slot.room.drain()
-        # In its order among the writes: what was taken before is committed, then goes with the rest. It is waited for
-        # however long it takes, since nothing of this name may be loaded before it has happened.
-        deleted = await self._writer.call(lambda: self._store.delete(name))
-        if slot is not None:
-            slot.room.close(NoSuchDocument("the document was deleted"))
+        end: ProtocolError = Overloaded("the document could not be deleted, open it again")
+        try:
+            # In its order among the writes: what was taken before is committed, then goes with the rest. It is waited
+            # for however long it takes, since nothing of this name may be loaded before it has happened.
+            deleted = await self._writer.call(lambda: self._store.delete(name))
+            end = NoSuchDocument("the document was deleted")
+        finally:
+            if slot is not None:
+                slot.room.close(end)
         return deleted
 
     def _flush(self, slot: _Slot) -> None:
@@ -279,6 +285,7 @@ class Rooms:
                 await self._guarded(slot, work)
             finally:
                 slot.task = None
+                self.schedule(slot.room)  # it may have broken meanwhile, and waits for its turn
 
         slot.task = asyncio.create_task(run())
 
@@ -318,13 +325,14 @@ class Rooms:
             if loaded is None:
                 raise NoSuchDocument("there is no such document")
             document, size_bytes = _document_of(loaded)
-        except CollabdocError as error:
-            log.critical("document %a cannot be loaded: %s", room.name, error)
-            self._slots.pop(room.name, None)
+        except Exception as error:  # whatever it is: nobody is to wait for this room for ever
+            unforeseen = not isinstance(error, CollabdocError)
+            log.critical("document %a cannot be loaded: %s", room.name, error, exc_info=unforeseen)
+            del self._slots[room.name]
             room.close(Overloaded("the document cannot be loaded now, try again"))
             return
-        room.reload(document, size_bytes=size_bytes)
-        self._loop.call_soon(self.schedule, room)
+        if room.state is State.LOADING:  # else the server began to drain meanwhile
+            room.reload(document, size_bytes=size_bytes)
 
     async def _until_committed(self) -> None:
         """Wait, through failures of the store, until all edits that were taken are committed."""

@@ -9,8 +9,16 @@ import pytest
 
 from collabdoc.auth import Grant, Permission
 from collabdoc.config import Limits
-from collabdoc.document import compact
-from collabdoc.errors import HelperError, NoSuchDocument, Overloaded, Restarting, StoreDamaged
+from collabdoc.document import Document, compact
+from collabdoc.errors import (
+    DocumentBroken,
+    HelperError,
+    NoSuchDocument,
+    Overloaded,
+    Restarting,
+    StoreDamaged,
+    StoreError,
+)
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
 from collabdoc.rooms import Rooms
@@ -30,19 +38,28 @@ class _Helper(Helper):
         super().__init__(memory_bytes=2**31, timeout_s=5)
         self.compactions = 0
         self.fails = False
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def compact(self, snapshot: bytes, updates: Sequence[bytes]) -> bytes:
         self.compactions += 1
+        await self.gate.wait()
         if self.fails:
             raise HelperError("too much memory")
         return compact(snapshot, updates)
 
 
 class _Store(SqliteStore):
-    """Counts loads; may be damaged."""
+    """Counts loads; may be damaged, or full."""
 
     loads = 0
     is_damaged = False
+    refuses_to_delete = False
+
+    def delete(self, document: str) -> bool:
+        if self.refuses_to_delete:
+            raise StoreError("the disk is full")
+        return super().delete(document)
 
     def load(self, document: str) -> Loaded | None:
         self.loads += 1
@@ -67,6 +84,7 @@ class House:
         room = await self.rooms.open(name, create=True)
         session = Session(1, Grant("", Permission.WRITE), self.woken.append, max_bytes=10_000)
         room.join(session, Open(1, name, b"\x00"))
+        session.take()
         return session
 
     async def types(self, session: Session, text: str) -> None:
@@ -226,6 +244,29 @@ async def test_a_snapshot_of_a_life_that_ended_is_not_put_into_the_next(tmp_path
         assert built.loaded("a").snapshot is None
 
 
+async def test_an_edit_in_the_same_turn_as_a_deletion_does_not_end_all_writing(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        deleting = asyncio.ensure_future(built.rooms.delete("a"))
+        await asyncio.sleep(0)
+        built.rooms.receive(session, Update(1, 1, typed("too late")))
+        assert await deleting
+        await built.types(await built.join("b"), "b")
+
+
+async def test_a_deletion_that_fails_closes_the_sessions_so_that_they_open_again(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        await built.types(session, "a")
+        built.store.refuses_to_delete = True
+        with pytest.raises(StoreError):
+            await built.rooms.delete("a")
+        assert session.closed is not None
+        assert session.closed.code == 1013
+        again = await built.rooms.open("a", create=False)
+        assert (again.epoch, again.committed_seq) == (built.loaded("a").row.epoch, 1)
+
+
 async def test_after_pycrdt_failed_the_room_goes_on_with_what_is_committed(tmp_path: Path) -> None:
     async with house(tmp_path) as built:
         session = await built.join("a")
@@ -237,6 +278,42 @@ async def test_after_pycrdt_failed_the_room_goes_on_with_what_is_committed(tmp_p
         assert built.rooms._slots["a"].room is room
         loaded = built.loaded("a")
         assert sorted(text_of(*(entry.update for entry in loaded.tail))) == ["a", "b", "c"]
+
+
+async def test_a_room_that_fails_during_a_snapshot_is_loaded_anew_after_it(tmp_path: Path) -> None:
+    async with house(tmp_path, snapshot_updates=1) as built:
+        built.helper.gate.clear()
+        session = await built.join("a")
+        await built.types(session, "a")
+        room = built.rooms._slots["a"].room
+        room._break()
+        built.rooms.receive(session, Update(1, 2, typed("b", client_id=2)))
+        await asyncio.sleep(0)
+        built.helper.gate.set()
+        while not any(isinstance(message, Saved) for message in session.take()):
+            await asyncio.sleep(0.001)
+
+
+async def test_a_document_that_fails_whenever_it_is_read_is_not_loaded_over_and_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as built:
+        await built.types(await built.join("a"), "a")
+        loads = built.store.loads
+
+        def fail(*_: object) -> bytes:
+            raise DocumentBroken("a panic")
+
+        monkeypatch.setattr(Document, "diff", fail)
+        late = await built.join("a")
+        assert late.closed is not None
+        assert late.closed.code == 1013
+        built.rooms.leave(late)
+        await asyncio.sleep(0)
+        await built.settles("a")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert built.store.loads == loads + 1
 
 
 async def test_a_room_that_cannot_be_loaded_anew_closes_its_sessions(tmp_path: Path) -> None:
