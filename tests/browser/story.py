@@ -87,7 +87,7 @@ class Person:
     ) -> None:
         self.name = name
         self.line = line
-        self.context = browser.new_context(locale="en-GB", **context)
+        self.context = browser.new_context(**{"locale": "en-GB", "reduced_motion": "reduce", **context})
         self.context.set_default_timeout(PATIENCE_MS)
         watch.follow(self.context)
         profile = [f"id of {name}", name, color or COLORS.get(name, "#7350d8")]

@@ -87,8 +87,7 @@ def test_a_reload_finds_on_this_device_what_never_reached_the_server(ana: Person
     everybody_has([ana, ben], words)
 
 
-@pytest.mark.parametrize("begun_anew", [False, True], ids=["deleted", "deleted-and-begun-anew"])
-@KINDS
+@pytest.mark.parametrize(("kind", "begun_anew"), [("rich", False), ("text", True)])
 def test_a_document_that_ended_meanwhile_leaves_a_copy_and_a_fresh_start(
     ana: Person, ben: Person, kind: str, begun_anew: bool
 ) -> None:
