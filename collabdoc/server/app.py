@@ -131,8 +131,7 @@ class Server:
         if self.context.sockets:
             await asyncio.wait([socket.closed for socket in self.context.sockets], timeout=_CLOSE_S)
         for socket in list(self.context.sockets):
-            if socket.ws_connection is not None:
-                socket.ws_connection._abort()
+            socket.abort()
 
     async def _keep_sockets_alive(self) -> None:
         # One round for all: a timer for each socket costs memory and wake-ups.

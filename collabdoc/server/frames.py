@@ -31,17 +31,23 @@ def encode_frame(payload: bytes) -> bytes:
 class FrameWriter:
     """Writes to one stream; calls `drained` when it can take more."""
 
-    __slots__ = ("_drained", "_stream", "_waiting")
+    __slots__ = ("_drained", "_stream", "_taken", "_waiting")
 
     def __init__(self, stream: IOStream, drained: Callable[[], None]) -> None:
         self._stream = stream
         self._drained = drained
         self._waiting: asyncio.Future[None] | None = None
+        self._taken = 0
 
     @property
     def is_congested(self) -> bool:
         """The peer reads more slowly than we write."""
         return self._waiting is not None
+
+    def has_progressed(self) -> bool:
+        """Whether a peer that we wait for took anything since the last call: one on a slow line is not gone."""
+        before, self._taken = self._taken, self._stream._total_write_done_index
+        return self.is_congested and self._taken > before
 
     def until_drained(self) -> "asyncio.Future[None] | None":
         """Done when the peer has caught up; None where it has."""

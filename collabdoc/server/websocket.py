@@ -1,7 +1,8 @@
 """The native dialect's socket: frames to rooms and back.
 
 1. A frame is handled to its end without an await, but for OPEN, which has a task of its own per channel.
-2. What sessions have to say is gathered over a turn of the loop and leaves in one write.
+2. What sessions have to say is gathered over a turn of the loop and leaves in one write. Past `outbox_bytes` the rest
+   waits for the next turn, so that one client with many documents neither holds up the others nor fills the memory.
 3. While a peer does not read, nothing more is read from it.
 4. A fault of one frame closes its sender, or its channel, and nobody else.
 """
@@ -54,7 +55,7 @@ class NativeSocket(WebSocketHandler):
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._ended: deque[int] = deque(maxlen=_REMEMBERED_CHANNELS)
         self._asked_to_resync: set[str] = set()
-        self._ready: list[Session] = []
+        self._ready: deque[Session] = deque()
         self._replies: list[bytes] = []
         self._pong: Pong | None = None
         self._flush_due = False
@@ -76,6 +77,7 @@ class NativeSocket(WebSocketHandler):
         stream = self.ws_connection.stream
         assert stream is not None
         stream.set_nodelay(True)
+        self._stream = stream
         self._writer = FrameWriter(stream, self._schedule_flush)
         self._context.sockets.add(self)
         offered = self.request.headers.get("Sec-WebSocket-Protocol")
@@ -114,6 +116,10 @@ class NativeSocket(WebSocketHandler):
 
     def keep_alive(self, now_s: float) -> None:
         """Ping a silent peer; close one that has been silent for too long."""
+        if self._failed or self._writer is None:
+            return
+        if self._writer.has_progressed():
+            self.heard_s = now_s
         limits = self._context.settings.limits
         silent_s = now_s - self.heard_s
         if silent_s > limits.silence_s:
@@ -123,10 +129,15 @@ class NativeSocket(WebSocketHandler):
 
     def go_away(self, retry_after_ms: int, reason: str) -> None:
         """Say that the server ends, after everything that is still to be said."""
-        self._flush()
+        while self._can_send and self._ready:
+            self._flush()
         self._reply(native.encode_server(GoAway(retry_after_ms, reason)))
         self._flush()
         self._end(1012, reason)
+
+    def abort(self) -> None:
+        """Cut the line. Tornado's `close` would wait for a peer that does not read."""
+        self._stream.close()
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):
@@ -244,18 +255,26 @@ class NativeSocket(WebSocketHandler):
             self._flush_due = True
             self.closed.get_loop().call_soon(self._flush)
 
+    @property
+    def _can_send(self) -> bool:
+        return not self._failed and self._writer is not None and not self._writer.is_congested
+
     def _flush(self) -> None:
-        """Send what all channels have to say, in one write."""
+        """Send what the channels have to say, in one write."""
         self._flush_due = False
-        if self._writer is None or self._writer.is_congested or self._failed:
+        if not self._can_send:
             return
+        assert self._writer is not None
         out: list[bytes] = []
-        ready, self._ready = self._ready, []
-        for session in ready:
+        room_left = self._context.settings.limits.outbox_bytes
+        while self._ready and room_left > 0:
+            session = self._ready.popleft()
             if self._sessions.get(session.channel) is not session:
                 continue
             taken = session.take()
-            out += [_frame(session.channel, outgoing) for outgoing in taken]
+            for outgoing in taken:
+                out.append(_frame(session.channel, outgoing))
+                room_left -= len(out[-1])
             self._after_take(session, taken)
         out += map(encode_frame, self._replies)
         self._replies.clear()
@@ -264,6 +283,8 @@ class NativeSocket(WebSocketHandler):
             self._pong = None
         if out:
             self._writer.write(b"".join(out))
+        if not self._writer.is_congested:
+            self._schedule_flush()
 
     def _after_take(self, session: Session, taken: list[Outgoing]) -> None:
         room = session.room
