@@ -20,7 +20,9 @@ _POLL_MS = 40
 _TYPING_MS = 25
 
 # What a browser itself says of a line that a test has cut.
-_LINE_IS_DOWN = re.compile(r"net::ERR_|WebSocket connection to .* failed|WebSocket is closed before")
+_LINE_IS_DOWN = re.compile(
+    r"net::ERR_|WebSocket connection to .* failed|WebSocket is (closed before|already in CLOSING)"
+)
 
 _PROFILE = """([id, name, color]) => {
   if (location.protocol === 'http:' && localStorage.getItem('collabdoc.profile') === null)

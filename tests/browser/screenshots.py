@@ -1,0 +1,196 @@
+"""Takes the README's pictures: `python -m tests.browser.screenshots docs/images`.
+
+They show the real pages of a real server, with people who really type; only the times in the list are made up, since
+documents that are all a minute old look like nobody's.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Route, sync_playwright
+
+from tests.browser.conftest import FLAGS
+from tests.browser.proxy import Network
+from tests.browser.story import Person, Watch
+from tests.process import ServerProcess
+
+CONTENT = Path(__file__).parent / "content"
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+HUT, TIDES = "hut/summer-2026", "harbour/tides.py"
+OTHERS = (
+    # name, title, kind, age
+    ("minutes-2026-05", "Minutes of the May meeting", "rich", timedelta(hours=2)),
+    ("packing-list", "Packing list", "text", timedelta(hours=5)),
+    ("newsletter", "Newsletter: the bridge is back", "rich", timedelta(days=1, hours=3)),
+    ("recipes/soup.md", "Soup for forty", "text", timedelta(days=1, hours=9)),
+    ("insurance", "Questions for the insurance", "rich", timedelta(days=3)),
+)
+AGES = {HUT: timedelta(minutes=4), TIDES: timedelta(minutes=35)} | {name: age for name, _, _, age in OTHERS}
+
+
+class Studio:
+    """A server with some documents, and people who come in and are photographed."""
+
+    def __init__(self, browser: Browser, network: Network, server: ServerProcess, folder: Path) -> None:
+        self._browser = browser
+        self._network = network
+        self._server = server
+        self._folder = folder
+        self._watch = Watch()
+
+    def fill(self) -> None:
+        for name, file in ((HUT, "hut.html"), (TIDES, "tides.py")):
+            command = [sys.executable, "-m", "collabdoc", "import", str(CONTENT / file), "--to", name]
+            subprocess.run([*command, "--url", self._server.url], check=True, stdout=subprocess.DEVNULL)
+        host = self.person("Ana")
+        for name, title, kind, _ in OTHERS:
+            wish = {"name": name, "title": title, "kind": kind}
+            assert host.context.request.post(f"{host.address}/api/documents", data=wish).status == 201
+        host.context.close()
+
+    def person(self, name: str, **context: Any) -> Person:
+        line = self._network.line(self._server.port)
+        return Person(
+            self._browser, self._watch, name, line, **{"viewport": DESKTOP, "color_scheme": "light", **context}
+        )
+
+    def write_together(self, **context: Any) -> Person:
+        """Ana's view, in which Ben is writing and Cleo has marked something."""
+        ana, ben, cleo = self.person("Ana", **context), self.person("Ben"), self.person("Cleo")
+        for person in (ana, ben, cleo):
+            person.opens(HUT)
+        _click_behind(ben, "where the snow came down.")
+        ben.types(" I have a ladder")
+        _mark(cleo, "still open")
+        ana.sees("I have a ladder")
+        ana.sees_caret_of(ben)
+        ana.sees_caret_of(cleo)
+        return ana
+
+    def photograph(self, person: Person, name: str) -> None:
+        person.page.mouse.move(0, 0)
+        path = self._folder / f"{name}.png"
+        person.page.screenshot(path=path)
+        print(f"{path}: {path.stat().st_size // 1024} KB")
+        for context in self._browser.contexts:
+            context.close()
+
+
+def take_list(studio: Studio) -> None:
+    ana = studio.person("Ana")
+    ana.page.route("**/api/documents?*", _age)
+    ana.visits("/")
+    ana.on("document-row").nth(len(AGES) - 1).wait_for()
+    studio.photograph(ana, "list")
+
+
+def take_editor(studio: Studio) -> None:
+    studio.photograph(studio.write_together(), "editor")
+
+
+def take_code(studio: Studio) -> None:
+    ana, ben = studio.person("Ana"), studio.person("Ben")
+    for person in (ana, ben):
+        person.opens(TIDES)
+    _click_behind(ana, "return self.amplitude_m * cos(tau * turns)")
+    _click_behind(ben, 'Constituent("K1", 0.12')
+    ana.sees_caret_of(ben)
+    studio.photograph(ana, "code")
+
+
+def take_offline(studio: Studio) -> None:
+    ana = studio.person("Ana")
+    ana.opens(HUT)
+    ana.context.set_offline(True)
+    ana.line.cut()
+    ana.status_is("offline")
+    _click_behind(ana, "Ben and his sister")
+    ana.types(" (if the road is clear)")
+    ana.banner_says("Your edits are kept on this device.")
+    studio.photograph(ana, "offline")
+
+
+def take_dark(studio: Studio) -> None:
+    studio.photograph(studio.write_together(color_scheme="dark"), "dark")
+
+
+def take_phone(studio: Studio) -> None:
+    ana = studio.write_together(viewport=PHONE, is_mobile=True, has_touch=True)
+    studio.photograph(ana, "phone")
+
+
+PICTURES: tuple[Callable[[Studio], None], ...] = (
+    take_list,
+    take_editor,
+    take_code,
+    take_offline,
+    take_dark,
+    take_phone,
+)
+
+
+def _age(route: Route) -> None:
+    answer = route.fetch()
+    listing = answer.json()
+    for entry in listing["documents"]:
+        entry["updated_at"] = (datetime.now(UTC) - AGES[entry["name"]]).isoformat()
+    listing["documents"].sort(key=lambda entry: AGES[entry["name"]])
+    route.fulfill(response=answer, body=json.dumps(listing))
+
+
+def _click_behind(person: Person, words: str) -> None:
+    """Put the caret behind `words`, as a click there would."""
+    _select(person, words, start=len(words))
+
+
+def _mark(person: Person, words: str) -> None:
+    _select(person, words, start=0)
+
+
+def _select(person: Person, words: str, *, start: int) -> None:
+    person.editor.evaluate(
+        """(editor, [words, start]) => {
+          editor.focus()
+          const line = [...editor.querySelectorAll('p, .cm-line')].find((line) => line.textContent.includes(words))
+          const at = line.textContent.indexOf(words)
+          const place = (offset) => {
+            const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT)
+            while (walker.nextNode()) {
+              if (offset <= walker.currentNode.length) return [walker.currentNode, offset]
+              offset -= walker.currentNode.length
+            }
+          }
+          getSelection().setBaseAndExtent(...place(at + start), ...place(at + words.length))
+        }""",
+        [words, start],
+    )
+
+
+def main(folder: Path) -> None:
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "chromium is not on the path"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as data,
+        ServerProcess(Path(data) / "data") as server,
+        Network() as network,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=[*FLAGS]) as browser,
+    ):
+        studio = Studio(browser, network, server, folder)
+        studio.fill()
+        for take in PICTURES:
+            take(studio)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
