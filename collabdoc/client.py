@@ -21,7 +21,7 @@ from typing import Any
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from collabdoc.document import Replica, has_structs
+from collabdoc.document import Replica, has_deletes, has_structs
 from collabdoc.errors import ProtocolError
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import (
@@ -40,10 +40,12 @@ from collabdoc.protocol.messages import (
 log = logging.getLogger(__name__)
 
 RETRY_CODES = {1012, 1013, 4408, 4429}
-"""Close codes after which the same request may succeed; all others end the document."""
+"""Close codes after which the same request may succeed."""
 MAX_BACKOFF_S = 30.0
 _FIRST_BACKOFF_S = 0.2
 _PING_S = 20.0
+_RETRY_STATUS = {408, 429}
+"""Below 500, the answers to a request for a socket after which the next may succeed."""
 
 
 class Refused(ProtocolError):
@@ -67,6 +69,8 @@ class LiveDocument:
         self._is_open = False
         self._synced = False
         self._holding = False
+        self._heard_deletes = False
+        self._retries = 0
         self._refused: Refused | None = None
         self._epoch: str | None = None
         self._seq: int | None = None
@@ -129,8 +133,10 @@ class LiveDocument:
             case Updates(_, seq, updates):
                 for update in updates:
                     self._replica.apply(update)
+                    self._heard_deletes |= has_deletes(update)
                 self._seq = max(self._seq or 0, seq)
             case Saved(_, id_) if self._is_open:  # else it is of edits that are counted as unsent again
+                self._retries = 0
                 while self._in_flight and self._in_flight[0][0] <= id_:
                     self._in_flight.popleft()
             case Rejected(_, id_, code, reason):
@@ -142,12 +148,21 @@ class LiveDocument:
             case Closed(_, code, reason):
                 self.line_lost()
                 if code in RETRY_CODES:
-                    retry_s = random.uniform(0, _FIRST_BACKOFF_S)  # noqa: S311
+                    retry_s = self._backoff_s()
                 else:
                     self._refused = Refused(code, reason)
+        await self._notify()
+        return retry_s
+
+    async def fail(self, refused: Refused) -> None:
+        """End the document: nobody waits for it any longer."""
+        self._refused = self._refused or refused
+        self.line_lost()
+        await self._notify()
+
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
-        return retry_s
 
     def _receive_opened(self, message: Opened) -> None:
         self._replica.apply(message.update)
@@ -157,8 +172,13 @@ class LiveDocument:
         lacking = self._replica.diff(message.state_vector)
         owed, self._unsent, self._sent_id = self.unsaved, 0, 0
         self._in_flight.clear()
-        if owed or has_structs(lacking):
+        # What others deleted does not show in state vectors. If the server crashed before it committed that, and the
+        # author is gone too, only its readers are left to say so.
+        if owed or (message.mode == "write" and (has_structs(lacking) or self._heard_deletes)):
             self._put(lacking, edits=max(1, owed))
+        else:
+            self._retries = 0
+        self._heard_deletes = False
 
     def _hold(self) -> float | None:
         """Keep edits here until the server can store again; then all that it lacks is sent at once."""
@@ -166,7 +186,12 @@ class LiveDocument:
             return None
         self.line_lost()
         self._holding = True
-        return random.uniform(_FIRST_BACKOFF_S, 1.0)  # noqa: S311
+        return self._backoff_s()
+
+    def _backoff_s(self) -> float:
+        """Full jitter, longer each time until something is saved, or nothing is left to save."""
+        self._retries += 1
+        return random.uniform(0, min(MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2**self._retries))  # noqa: S311
 
     def _edited(self, update: bytes) -> None:
         if self._is_open:
@@ -206,13 +231,14 @@ class Client:
             task.cancel()
         await asyncio.gather(self._runner, *self._tasks, return_exceptions=True)
         self._hang_up()
+        await self._fail(Refused(1000, "the client was closed"))
 
     async def open(self, name: str) -> LiveDocument:
         """Open a document and wait until its content is here. Raises `Refused`."""
-        document = LiveDocument(name, len(self._documents) + 1, self._send, self._token)
-        self._documents[document.channel] = document
         if self._failure is not None:
             raise self._failure
+        document = LiveDocument(name, len(self._documents) + 1, self._send, self._token)
+        self._documents[document.channel] = document
         if self._socket is not None:
             document.open()
         await document.synced()
@@ -227,6 +253,19 @@ class Client:
             sent.add_done_callback(lambda future: future.cancelled() or future.exception())
 
     async def _run(self) -> None:
+        try:
+            await self._fail(await self._keep_connected())
+        except Exception as error:
+            log.exception("the connection to %s has ended", self._url)
+            await self._fail(Refused(1011, f"{type(error).__name__}: {error}"))
+
+    async def _fail(self, refused: Refused) -> None:
+        self._failure = self._failure or refused
+        for document in self._documents.values():
+            await document.fail(self._failure)
+
+    async def _keep_connected(self) -> Refused:
+        """Returns only when the server says that it will never serve this client."""
         backoff_s = _FIRST_BACKOFF_S
         while True:
             wait_s: float | None = None
@@ -240,9 +279,14 @@ class Client:
                 wait_s = await self._listen(self._socket)
                 if any(document.is_open for document in self._documents.values()):
                     backoff_s = _FIRST_BACKOFF_S
-                if self._failure is not None:
-                    return
-            except (OSError, HTTPClientError, WebSocketClosedError) as error:
+                code = self._socket.close_code
+                if code in (1003, 1009) or (code is not None and 4400 <= code < 4500 and code not in RETRY_CODES):
+                    return Refused(code, self._socket.close_reason or "")
+            except HTTPClientError as error:
+                if 400 <= error.code < 500 and error.code not in _RETRY_STATUS:
+                    return Refused(4403 if error.code == 403 else 4404, f"{self._url} answered {error.code}")
+                log.debug("no connection to %s: %s", self._url, error)
+            except (OSError, WebSocketClosedError) as error:
                 log.debug("no connection to %s: %s", self._url, error)
             finally:
                 self._hang_up()
@@ -267,16 +311,11 @@ class Client:
                     retry_s = await document.receive(message)
                     if retry_s is not None:
                         self._start(self._open_again(socket, document, retry_s))
-        code = socket.close_code
-        if code is not None and 4000 <= code < 5000 and code not in RETRY_CODES:
-            self._failure = Refused(code, socket.close_reason or "")
-            for document in self._documents.values():
-                await document.receive(Closed(document.channel, code, self._failure.reason))
         return wait_s
 
     async def _open_again(self, socket: WebSocketClientConnection, document: LiveDocument, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        if self._socket is socket:
+        if self._socket is socket and not document.is_open:
             self._send(Close(document.channel))
             document.open()
 

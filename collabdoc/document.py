@@ -154,6 +154,11 @@ def has_structs(update: bytes) -> bool:
     return update[:1] != b"\x00"
 
 
+def has_deletes(update: bytes) -> bool:
+    """Whether an update deletes anything: its delete set stands at its end, and only an empty one ends with 0."""
+    return update[-1:] != b"\x00"
+
+
 def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:
     """The state vector that a document with `clocks` had before it took these updates."""
     before = dict(clocks)

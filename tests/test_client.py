@@ -1,15 +1,22 @@
 """The asyncio client against a real server."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from pycrdt import Text
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+from tornado.websocket import WebSocketHandler
 
 from collabdoc.client import LiveDocument, Refused, connect
-from collabdoc.errors import StoreError
+from collabdoc.config import Limits, load_settings
+from collabdoc.errors import StoreDamaged, StoreError
 from collabdoc.server.app import Server
-from collabdoc.store.base import Append
+from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
 from tests.conftest import ServerFactory
 from tests.process import ServerProcess
@@ -73,10 +80,81 @@ async def test_edits_survive_a_server_that_is_killed_and_started_again(tmp_path:
             assert str(content(his)) == "bob meanwhile "
 
 
+async def test_a_server_that_is_none_is_an_answer_and_not_a_wait_without_end() -> None:
+    http = HTTPServer(Application([("/ws", RequestHandler)]))  # 405
+    (listening,) = bind_sockets(0, "127.0.0.1")
+    http.add_socket(listening)
+    async with connect(f"http://127.0.0.1:{listening.getsockname()[1]}") as alice:
+        with pytest.raises(Refused, match="405"):
+            await alice.open("a")
+    http.stop()
+
+
+class _Nonsense(WebSocketHandler):
+    """Says what no server says."""
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return subprotocols[0]
+
+    async def open(self, *_: str, **__: str) -> None:
+        await self.write_message(b"\xc1", binary=True)
+
+
+async def test_a_server_that_speaks_nonsense_is_an_answer_too() -> None:
+    http = HTTPServer(Application([("/ws", _Nonsense)]))
+    (listening,) = bind_sockets(0, "127.0.0.1")
+    http.add_socket(listening)
+    async with connect(f"http://127.0.0.1:{listening.getsockname()[1]}") as alice:
+        with pytest.raises(Refused, match="not a message"):
+            await alice.open("a")
+    http.stop()
+
+
+async def test_an_edit_that_no_frame_can_carry_is_refused(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(frame_bytes=100_000))
+    async with connect(server.url) as alice:
+        document = await alice.open("a")
+        content(document).insert(0, "x" * 8_000_000)
+        with pytest.raises(Refused) as refused:
+            await document.saved()
+        assert refused.value.code == 1009
+
+
+async def test_who_waits_when_the_client_is_closed_is_told(server: Server) -> None:
+    async with connect(server.url) as alice:
+        document = await alice.open("a")
+        waiting = asyncio.ensure_future(document.saved(within=-1))
+        await asyncio.sleep(0)
+    with pytest.raises(Refused, match="closed"):
+        await waiting
+
+
+async def test_a_server_that_cannot_open_a_document_is_asked_less_and_less_often(
+    start_server: ServerFactory, tmp_path: Path
+) -> None:
+    store = _Disk(tmp_path / "disk")
+    server = await start_server(store=store)
+    store.is_damaged = True
+    async with connect(server.url) as alice:
+        opening = asyncio.ensure_future(alice.open("a"))
+        await asyncio.sleep(3)
+        assert 1 < store.loads < 15
+        store.is_damaged = False
+        await opening
+
+
 class _Disk(SqliteStore):
     is_full = False
+    is_damaged = False
+    loads = 0
 
-    def append(self, appends: list[Append]) -> list[int]:  # type: ignore[override]
+    def load(self, document: str) -> Loaded | None:
+        self.loads += 1
+        if self.is_damaged:
+            raise StoreDamaged("a checksum differs")
+        return super().load(document)
+
+    def append(self, appends: Sequence[Append]) -> list[int]:
         if self.is_full:
             raise StoreError("the disk is full")
         return super().append(appends)
@@ -101,3 +179,22 @@ async def test_edits_made_while_the_disk_is_full_are_saved_when_it_is_not(
     assert store.load("a") is not None
     async with connect(server.url) as bob:
         assert str(content(await bob.open("a"))) == "dcba"
+
+
+async def test_what_others_deleted_before_the_server_crashed_is_deleted_for_everyone(tmp_path: Path) -> None:
+    store = _Disk(tmp_path)
+    async with AsyncExitStack() as line:
+        async with Server(load_settings({"port": 0, "limits": {"drain_s": 0.1}}), store=store) as server:
+            port = server.port
+            alice = await line.enter_async_context(connect(server.url))
+            hers = await alice.open("a")
+            content(hers).insert(0, "keep this, not this")
+            await hers.saved()
+            async with connect(server.url) as bob:
+                his = await bob.open("a")
+                store.is_full = True
+                del content(his)[9:19]
+                await shows(hers, "keep this")
+        # Nothing more was committed, as in a crash; and bob is gone.
+        async with Server(load_settings({"port": port, "data": tmp_path})) as server, connect(server.url) as carol:
+            await shows(await carol.open("a"), "keep this")
