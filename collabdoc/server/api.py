@@ -3,6 +3,7 @@
 import asyncio
 import http
 import json
+import logging
 import secrets
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -15,8 +16,10 @@ from collabdoc.content import FORMATS, MEDIA_TYPES, natural_format
 from collabdoc.document import MAX_TITLE_CHARACTERS, Kind
 from collabdoc.errors import HelperError, NoSuchDocument, ProtocolError, StoreError
 from collabdoc.protocol.native import check_name
-from collabdoc.server.context import Context, bearer_token, origin_allowed
+from collabdoc.server.context import Context, bearer_token, host_allowed, origin_allowed
 from collabdoc.store.base import DocumentRow
+
+log = logging.getLogger(__name__)
 
 _READY_S = 2.0
 _STATUS_OF_CODE = {4400: 400, 4401: 401, 4403: 403, 4404: 404, 4413: 413, 4429: 429, 1012: 503, 1013: 503}
@@ -43,10 +46,18 @@ class ApiHandler(RequestHandler):
         self.set_header("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
 
     def prepare(self) -> None:
+        if not host_allowed(self.request, self.context.settings):
+            host = self.request.host_name[:100]
+            raise ApiError(
+                403, f"this server does not go by the name {host}: start it with --allow-origin https://{host}"
+            )
         origin = self.request.headers.get("Origin")
         writes = self.request.method not in ("GET", "HEAD")
         if writes and origin and not origin_allowed(self.request, origin, self.context.settings.allow_origin):
             raise ApiError(403, f"a page of {origin:.100} may not change documents of this server")
+
+    def head(self, *arguments: str) -> Any:
+        return self.get(*arguments)  # Tornado leaves the body out
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None))[1]
@@ -61,11 +72,16 @@ class ApiHandler(RequestHandler):
         else:
             message = http.HTTPStatus(status_code).phrase
         self.set_status(status_code)
+        if status_code == 405:
+            methods = [each for each in self.SUPPORTED_METHODS if each.lower() in vars(type(self))]
+            self.set_header("Allow", ", ".join(["HEAD", *methods] if "GET" in methods else methods))
         code = http.HTTPStatus(status_code).phrase.lower().replace(" ", "_")
         self.answer({"error": {"code": code, "message": message}})
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        if not isinstance(value, ProtocolError | ApiError):
+        if isinstance(value, StoreError | HelperError):
+            log.error("%a: %s", self.request.path[:300], value)
+        elif not isinstance(value, ProtocolError | ApiError):
             super().log_exception(typ, value, tb)
 
     def answer(self, body: dict[str, Any]) -> None:

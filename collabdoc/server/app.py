@@ -1,7 +1,6 @@
 """The composition root: builds the graph of one server, starts it, drains it, stops it."""
 
 import asyncio
-import ipaddress
 import logging
 import random
 import time
@@ -16,11 +15,11 @@ from tornado.web import Application, RequestHandler
 from collabdoc import __version__
 from collabdoc.auth import Authenticator, OpenAuthenticator
 from collabdoc.config import Settings
-from collabdoc.errors import UsageError
+from collabdoc.errors import CollabdocError, UsageError
 from collabdoc.helper import Helper
 from collabdoc.rooms import Rooms
 from collabdoc.server import api
-from collabdoc.server.context import Context
+from collabdoc.server.context import Context, is_loopback
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeSocket
 from collabdoc.store.base import Store
@@ -80,9 +79,14 @@ class Server:
             server = f"collabdoc/{__version__}"
             self.rooms = await stack.enter_async_context(Rooms(store, writer, helper, limits, server=server))
             self.context = Context(self.settings, self.rooms, self._authenticator, time.monotonic)
-            self._http = HTTPServer(make_application(self.context), max_body_size=limits.http_body_bytes)
+            self._http = HTTPServer(
+                make_application(self.context),
+                max_body_size=limits.http_body_bytes,
+                idle_connection_timeout=limits.silence_s,
+                body_timeout=limits.silence_s,
+            )
             self._http.add_sockets(_bind(self.settings.host, self.settings.port))
-            if not _is_loopback(self.settings.host):
+            if not is_loopback(self.settings.host):
                 log.warning("whoever reaches %s may read and write every document: there are no accounts", self.url)
             self._round = asyncio.create_task(self._keep_sockets_alive())
             stack.push_async_callback(self._stop)
@@ -123,8 +127,9 @@ class Server:
                 await work
         except TimeoutError:
             log.warning("the time for a shutdown is over: %s", otherwise)
-        except Exception:
-            log.exception("the shutdown goes on: %s", otherwise)
+        except Exception as error:
+            unforeseen = not isinstance(error, CollabdocError)
+            log.error("the shutdown goes on, %s: %s", otherwise, error, exc_info=unforeseen)
 
     async def _until_closed(self) -> None:
         """Give peers time to read the last words; who does not is cut off."""
@@ -149,15 +154,8 @@ def _bind(host: str, port: int) -> list[Any]:
     try:
         # With port 0 and a name of two addresses, bind_sockets takes the same free port for both.
         return bind_sockets(port, host)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
+        raise UsageError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _log_request(handler: RequestHandler) -> None:

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 
 from collabdoc.auth import Permission
@@ -36,7 +37,7 @@ from collabdoc.protocol.messages import (
     Rejected,
     Update,
 )
-from collabdoc.server.context import Context, bearer_token, origin_allowed
+from collabdoc.server.context import Context, bearer_token, host_allowed, origin_allowed
 from collabdoc.server.frames import FrameWriter, encode_frame, frame_head
 from collabdoc.session import Batch, Outgoing, Session
 
@@ -65,6 +66,10 @@ class NativeSocket(WebSocketHandler):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # Tornado's side
+
+    def prepare(self) -> None:
+        if not host_allowed(self.request, self._context.settings):
+            raise HTTPError(403)
 
     def check_origin(self, origin: str) -> bool:
         return origin_allowed(self.request, origin, self._context.settings.allow_origin)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
 from collabdoc.config import Limits
 from collabdoc.content import import_content
@@ -162,6 +162,45 @@ async def test_a_page_of_another_origin_may_not_write(http: Http) -> None:
     own = f"http://127.0.0.1:{http.server.port}"
     assert (await http.fetch("POST", "/api/documents", {"name": "a"}, Origin=own)).code == 201
     assert (await http.fetch("DELETE", "/api/documents/a", Origin="null")).code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example:{port}", "evil.example", "127.0.0.1.evil.example:{port}", "[::1"])
+async def test_a_name_that_a_site_pointed_here_is_not_the_servers(http: Http, host: str) -> None:
+    host = host.format(port=http.server.port)
+    assert (await http.fetch("GET", "/api/documents", Host=host)).code == 403
+    assert (await http.fetch("POST", "/api/documents", {}, Host=host, Origin=f"http://{host}")).code == 403
+    with pytest.raises(HTTPClientError, match="403"):
+        await Wire.connect(http.server, headers={"Host": host, "Origin": f"http://{host}"})
+
+
+@pytest.mark.parametrize("host", ["localhost:{port}", "LOCALHOST", "[::1]:{port}", "docs.example"])
+async def test_a_server_answers_to_this_machines_names_and_to_those_it_was_told(
+    start_server: ServerFactory, host: str
+) -> None:
+    http = Http(await start_server(allow_origin=("https://docs.example",)))
+    assert (await http.fetch("GET", "/api/documents", Host=host.format(port=http.server.port))).code == 200
+
+
+async def test_a_server_for_the_network_answers_to_every_name(start_server: ServerFactory) -> None:
+    http = Http(await start_server(host="0.0.0.0", i_know_it_is_open=True))  # what is tested
+    assert (await http.fetch("GET", "/api/documents", Host="docs.example")).code == 200
+
+
+async def test_whoever_only_wants_the_head_gets_it(http: Http) -> None:
+    for path in ("/healthz", "/readyz", "/api/documents"):
+        response = await http.fetch("HEAD", path)
+        assert (response.code, response.body) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("PUT", "/api/documents", "HEAD, GET, POST"), ("OPTIONS", "/api/documents/a", "HEAD, GET, DELETE")],
+)
+async def test_a_method_that_there_is_not_is_told_which_there_are(
+    http: Http, method: str, path: str, allowed: str
+) -> None:
+    response = await http.fetch(method, path)
+    assert (response.code, response.headers["Allow"]) == (405, allowed)
 
 
 async def test_a_deleted_document_closes_its_channels(http: Http) -> None:
