@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 import sys
+import threading
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from collabdoc.protocol.native import check_name
 from collabdoc.transfer import FolderPlace, Place, ServerPlace, name_for
 
 EXIT_USAGE = 2
+_STDOUT = 1
 MARKDOWN_SUFFIXES = {".md", ".markdown"}
 
 
@@ -145,13 +147,12 @@ async def _import(
 def export(name: str, format_: str | None, output: Path | None, url: str | None, data: Path | None) -> None:
     """Write the content of the document NAME."""
     content = asyncio.run(_export(name, format_, url, data))
-    if output is None:
-        sys.stdout.buffer.write(content)
-        return
     try:
-        output.write_bytes(content)
+        # Not through sys.stdout, which would try once more at the end, and complain.
+        with open(output or _STDOUT, "wb", closefd=output is not None) as file:
+            file.write(content)
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+        raise UsageError(f"{output or 'standard output'} cannot be written: {error.strerror}") from None
 
 
 async def _export(name: str, format_: str | None, url: str | None, data: Path | None) -> bytes:
@@ -179,9 +180,8 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(number, _stop_once, loop, stop)
     async with Server(settings) as server:
         click.echo(f"listening on {server.url}")
-        sys.stdout.flush()
-        if settings.open:
-            webbrowser.open(server.url)
+        if settings.open:  # some browsers run in this terminal until they are left
+            threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
         await stop.wait()
         logging.getLogger(__name__).info("stopping: committing what is on its way")
 
@@ -190,6 +190,16 @@ def _stop_once(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     stop.set()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(number)
+
+
+class _TextFormatter(logging.Formatter):
+    """One line is one event: what a peer wrote forges no other line, and says nothing to the terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return super().formatMessage(record).translate(_CONTROLS)
+
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 
 class _JsonFormatter(logging.Formatter):
@@ -202,16 +212,21 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)
+
+
+def make_handler(log_format: str) -> logging.Handler:
+    """Where the log goes, and how its lines look."""
+    handler = logging.StreamHandler()
+    if log_format == "json":
+        handler.setFormatter(_JsonFormatter())
+    else:
+        handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    return handler
 
 
 def _start_logging(settings: Settings) -> None:
-    handler = logging.StreamHandler()
-    if settings.log_format == "json":
-        handler.setFormatter(_JsonFormatter())
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[make_handler(settings.log_format)])
     # Tornado warns of every frame and request that a peer breaks; those are counted and answered already.
     logging.getLogger("tornado").setLevel(logging.ERROR)
     for library in ("alembic", "asyncio", "filelock"):

@@ -46,7 +46,9 @@ class ServerPlace:
         self._url = url.rstrip("/")
 
     async def __aenter__(self) -> "ServerPlace":
-        await self._fetch("/healthz")
+        response = await self._fetch("/healthz")
+        if response.code != 200 or b'"status": "ok"' not in response.body:
+            raise UsageError(f"what answers at {self._url} is no collabdoc server")
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,14 +1,18 @@
 """The command line, as a user runs it."""
 
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from collabdoc.cli import make_handler
 from tests.process import ServerProcess
 
 
@@ -41,6 +45,27 @@ def test_a_port_in_use_is_one_line_and_code_2(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         fails(run("serve", "--port", str(port), "--data", str(tmp_path / "d")), f"cannot listen on 127.0.0.1:{port}")
+
+
+def test_a_host_that_can_be_none_is_one_line_and_code_2(tmp_path: Path) -> None:
+    fails(run("serve", "--port", "0", "--host", "a..b", "--data", str(tmp_path)), "cannot listen on a..b:0")
+
+
+def test_a_server_needs_no_standard_streams(tmp_path: Path) -> None:
+    """As under a supervisor that closes them all."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "collabdoc", "serve", "--port", str(port), "--data", str(tmp_path)]
+    process = subprocess.Popen(["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command])
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(100):
+            if run("import", __file__, "--to", "a", "--url", url).returncode == 0:
+                break
+        assert run("export", "a", "--url", url).stdout == Path(__file__).read_text()
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
 
 
 def test_a_data_folder_that_cannot_be_written_is_one_line_and_code_2(tmp_path: Path) -> None:
@@ -130,3 +155,40 @@ def test_import_of_what_is_no_text_says_so(tmp_path: Path) -> None:
     image = tmp_path / "image.png"
     image.write_bytes(b"\x89PNG\r\n\xff")
     fails(run("import", str(image), "--data", str(data)), "UTF-8")
+
+
+def test_an_export_into_a_full_disk_or_a_pipe_that_nobody_reads_is_one_line(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("x" * 1_000_000)
+    assert run("import", str(text), "--data", str(tmp_path)).returncode == 0
+    command = f"{sys.executable} -m collabdoc export text.txt --data {tmp_path}"
+    for full, why in (("> /dev/full", "No space left"), ("| head -c 1 > /dev/null", "Broken pipe")):
+        result = subprocess.run(f"{command} {full}", shell=True, stderr=subprocess.PIPE, text=True, check=False)
+        assert len(result.stderr.splitlines()) == 1, result.stderr
+        assert f"standard output cannot be written: {why}" in result.stderr
+
+
+def test_a_server_that_is_another_is_told_apart(tmp_path: Path) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        fails(run("import", __file__, "--url", url), "no collabdoc server")
+        fails(run("export", "a", "--url", url), "no collabdoc server")
+        other.shutdown()
+
+
+def test_what_a_peer_wrote_forges_no_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = make_handler("text")
+    handler.emit(
+        logging.LogRecord("a", logging.ERROR, "", 1, "said %s", ("a\n12:00:00 INFO    all is well\x1b[2J",), None)
+    )
+    assert capsys.readouterr().err.splitlines()[0].endswith("said a\\x0a12:00:00 INFO    all is well\\x1b[2J")
+    make_handler("json").emit(logging.LogRecord("a", logging.ERROR, "", 1, "said \ud800\u2028", (), None))
+    assert json.loads(capsys.readouterr().err)["message"] == "said \ud800\u2028"
