@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -136,12 +137,16 @@ class Rooms:
             self._loop.call_soon(self._flush, slot)
 
     async def edit(self, name: str, update: bytes) -> None:
-        """Apply an edit of the server's own and wait until it is committed."""
+        """Apply an edit of the server's own and wait until it is committed. Raises `Overloaded` where that lasts."""
         room = await self.open(name, create=False)
         saved = asyncio.Event()
         room.edit(update, saved.set)
         self.schedule(room)
-        await saved.wait()
+        try:
+            async with asyncio.timeout(self._limits.max_commit_lag_s):
+                await saved.wait()
+        except TimeoutError:
+            raise Overloaded("the edit was taken, but is not saved yet: look again later") from None
 
     async def create(self, name: str, *, title: str, kind: Kind) -> DocumentRow | None:
         """Make an empty document of a kind; None where the name is taken."""
@@ -173,7 +178,9 @@ class Rooms:
         """The content as it is committed. Raises `NoSuchDocument`, `HelperError`, `StoreError`."""
         if (slot := self._slots.get(name)) and self._writer.refusal() is None:
             self._flush(slot)
-            await self._writer.call(lambda: None)
+            with contextlib.suppress(StoreError, TimeoutError):  # then what was committed so far
+                async with asyncio.timeout(self._limits.max_commit_lag_s):
+                    await self._writer.call(lambda: None)
         loaded = await self._read(lambda: self._store.load(name))
         if loaded is None:
             raise NoSuchDocument("there is no such document")
