@@ -23,7 +23,7 @@ from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
 from collabdoc.rooms import Rooms
 from collabdoc.session import Session
-from collabdoc.store.base import Loaded
+from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.writer import Writer
 from tests.server.wire import text_of, typed
@@ -48,13 +48,22 @@ class _Helper(Helper):
             raise HelperError("too much memory")
         return compact(snapshot, updates)
 
+    async def export(self, snapshot: bytes, updates: Sequence[bytes], format_: str) -> bytes:
+        return text_of(snapshot, *updates).encode()
+
 
 class _Store(SqliteStore):
     """Counts loads; may be damaged, or full."""
 
     loads = 0
     is_damaged = False
+    refuses_to_append = False
     refuses_to_delete = False
+
+    def append(self, appends: Sequence[Append]) -> list[int]:
+        if self.refuses_to_append:
+            raise StoreError("the disk is full")
+        return super().append(appends)
 
     def delete(self, document: str) -> bool:
         if self.refuses_to_delete:
@@ -349,3 +358,16 @@ async def test_a_document_made_by_the_server_has_its_kind_and_title(tmp_path: Pa
         row = built.store.get("a")
         assert row is not None
         assert (row.title, row.kind, row.seq) == ("T", "text", 1)
+
+
+async def test_what_waits_for_a_disk_that_is_full_does_not_wait_without_end(tmp_path: Path) -> None:
+    async with house(tmp_path, max_commit_lag_s=0.1) as built:
+        session = await built.join("a")
+        await built.types(session, "saved")
+        built.store.refuses_to_append = True
+        built.rooms.receive(session, Update(1, 2, typed("not saved", client_id=2)))
+        assert await built.rooms.export("a", "text") == b"saved"
+    async with house(tmp_path / "again", max_commit_lag_s=0.1) as built:
+        built.store.refuses_to_append = True
+        with pytest.raises(Overloaded, match="not saved yet"):
+            await built.rooms.create("b", title="", kind="text")
