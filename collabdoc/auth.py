@@ -54,10 +54,6 @@ class Grant:
     def allows(self, action: Action) -> bool:
         return self.permission >= NEEDED[action]
 
-    @property
-    def may_write(self) -> bool:
-        return self.allows(Action.WRITE)
-
 
 class Authenticator(Protocol):
     """Raises `NotAuthenticated` for bad credentials and `NotAllowed` where they are good but not enough."""

@@ -3,9 +3,12 @@
 import asyncio
 import json
 import logging
+import os
+import re
 import signal
 import sys
 import threading
+import time
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,12 @@ from typing import Any
 import click
 
 from collabdoc import __version__
+from collabdoc.auth import Permission
 from collabdoc.config import Settings, load_settings
 from collabdoc.content import FORMATS, KINDS, import_content, import_kind
 from collabdoc.errors import CollabdocError, UsageError
 from collabdoc.protocol.native import check_name
+from collabdoc.tokens import sign_token
 from collabdoc.transfer import FolderPlace, Place, ServerPlace, name_for
 
 EXIT_USAGE = 2
@@ -64,6 +69,29 @@ def commands() -> None:
     help="Let pages of this other origin use the server; may be repeated.  [env: COLLABDOC_ALLOW_ORIGIN, a JSON list]",
 )
 @click.option(
+    "--auth",
+    metavar="MODE",
+    help="open: everybody may do everything; token: signed tokens (JWT) say who may do what; package.module:name: an "
+    "authenticator of your own.  [env: COLLABDOC_AUTH; default: open]",
+)
+@click.option(
+    "--i-know-it-is-open",
+    is_flag=True,
+    default=None,
+    help="Listen on a network without tokens.  [env: COLLABDOC_I_KNOW_IT_IS_OPEN]",
+)
+@click.option(
+    "--token-key-file",
+    type=click.Path(path_type=Path),
+    help="Public key in PEM, or shared secret, that verifies tokens.  [env: COLLABDOC_TOKEN_KEY_FILE; the key itself: "
+    "COLLABDOC_TOKEN_KEY]",
+)
+@click.option(
+    "--token-key-set", metavar="URL|FILE", help="Key set (JWKS) that verifies tokens.  [env: COLLABDOC_TOKEN_KEY_SET]"
+)
+@click.option("--token-audience", help="Audience that tokens must name.  [env: COLLABDOC_TOKEN_AUDIENCE]")
+@click.option("--token-issuer", help="Issuer that tokens must name.  [env: COLLABDOC_TOKEN_ISSUER]")
+@click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     help="How log lines look.  [env: COLLABDOC_LOG_FORMAT; default: text]",
@@ -87,6 +115,39 @@ def serve(config: Path | None, open_: bool | None, allow_origin: tuple[str, ...]
     settings = load_settings({**flags, "open": open_, "allow_origin": allow_origin or None}, config)
     _start_logging(settings)
     asyncio.run(_serve(settings))
+
+
+@commands.command()
+@click.option("--user", required=True, help="Whom the token is for (claim sub).")
+@click.option(
+    "--docs",
+    multiple=True,
+    required=True,
+    metavar="PATTERN=PERMISSION",
+    help="What it allows, such as 'notes/*=write'; read, comment, write or admin. May be repeated.",
+)
+@click.option("--expires", default="8h", show_default=True, metavar="TIME", help="How long it lasts: 30m, 8h, 7d.")
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    help="Shared secret, or private key in PEM, to sign with.  [the key itself: COLLABDOC_TOKEN_KEY]",
+)
+def token(user: str, docs: tuple[str, ...], expires: str, key_file: Path | None) -> None:
+    """Print a signed token, for scripts and development."""
+    lasting = re.fullmatch(r"([1-9]\d{0,5})([mhd])", expires)
+    if lasting is None:
+        raise UsageError(f"--expires is {expires!r:.40}, expected something like 30m, 8h or 7d")
+    allowed = dict(each.rpartition("=")[::2] for each in docs)
+    if bad := [f"{pattern}={name}" for pattern, name in allowed.items() if name.upper() not in Permission.__members__]:
+        raise UsageError(f"--docs is {bad[0]!r:.80}, expected PATTERN=read, comment, write or admin")
+    seconds = int(lasting[1]) * {"m": 60, "h": 3600, "d": 86400}[lasting[2]]
+    try:
+        key = key_file.read_bytes() if key_file else os.environ.get("COLLABDOC_TOKEN_KEY", "").encode()
+    except OSError as error:
+        raise UsageError(f"the key {key_file} cannot be read: {error.strerror}") from None
+    if not key:
+        raise UsageError("a token needs a key to sign with: --key-file, or the variable COLLABDOC_TOKEN_KEY")
+    click.echo(sign_token(key, {"sub": user, "docs": allowed, "exp": int(time.time()) + seconds}))
 
 
 _URL = "http://127.0.0.1:8080"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from collabdoc.auth import Action
 from collabdoc.awareness import Awareness as Presence
 from collabdoc.config import Limits
 from collabdoc.document import Document, Meta, merge
@@ -294,7 +295,7 @@ class Room:
 
     def _receive_update(self, session: Session, message: Update) -> None:
         try:
-            if not session.grant.may_write:
+            if not session.grant.allows(Action.WRITE):
                 raise NotAllowed("this document is open for reading only")
             if session.must_reopen:
                 raise Overloaded("an edit before this one could not be saved: open again, and send what is missing")

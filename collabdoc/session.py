@@ -10,7 +10,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from collabdoc.auth import Grant
+from collabdoc.auth import Action, Grant
 from collabdoc.document import state_vector_before
 from collabdoc.errors import ProtocolError
 from collabdoc.protocol.messages import Awareness, Closed, Mode, Open, Rejected, Saved, ServerMessage
@@ -92,7 +92,7 @@ class Session:
 
     @property
     def mode(self) -> Mode:
-        return "write" if self.grant.may_write else "read"
+        return "write" if self.grant.allows(Action.WRITE) else "read"
 
     @property
     def is_opening(self) -> bool:

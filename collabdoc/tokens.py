@@ -66,7 +66,8 @@ class TokenAuthenticator:
             raise NotAuthenticated(f"your sign-in {reason}: sign in again") from None
         if permission is None:
             raise NotAllowed("you may not open this document")
-        return Grant(claims["sub"], permission, claims.get("exp"))
+        expires = claims.get("exp")
+        return Grant(claims["sub"], permission, None if expires is None else expires + LEEWAY_S)
 
     async def _verify(self, token: str) -> Mapping[str, Any]:
         if len(token) > MAX_TOKEN_CHARACTERS:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from collabdoc.auth import Grant, Permission
 from collabdoc.errors import NotAllowed, NotAuthenticated, UsageError
 from collabdoc.keys import Key, read_key
-from collabdoc.tokens import MAX_TOKEN_CHARACTERS, TokenAuthenticator, permission_for, sign_token
+from collabdoc.tokens import LEEWAY_S, MAX_TOKEN_CHARACTERS, TokenAuthenticator, permission_for, sign_token
 
 NOW = 1_800_000_000.0
 SECRET = b"s" * 32
@@ -46,7 +46,7 @@ def test_a_token_of_each_algorithm_is_taken(algorithm: str) -> None:
     private, public = PAIRS[algorithm]
     token = sign_token(private, CLAIMS)
     assert jwt.get_unverified_header(token)["alg"] == algorithm
-    assert authenticate(token, key=public) == Grant("ana", Permission.WRITE, NOW + 60)
+    assert authenticate(token, key=public) == Grant("ana", Permission.WRITE, NOW + 60 + LEEWAY_S)
 
 
 def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"x") -> str:

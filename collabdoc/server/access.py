@@ -1,12 +1,12 @@
 """Builds the authenticator that the settings name; refuses to put an open server on a network by accident."""
 
 import importlib
-import ipaddress
 
 from collabdoc.auth import Authenticator, OpenAuthenticator
 from collabdoc.config import Settings
 from collabdoc.errors import UsageError
 from collabdoc.keys import KeySource, open_key_set, read_key
+from collabdoc.server.context import is_loopback
 from collabdoc.tokens import TokenAuthenticator
 
 
@@ -14,7 +14,7 @@ def make_authenticator(settings: Settings) -> Authenticator:
     """Raises `UsageError` where the settings name none, or an open server that others can reach."""
     match settings.auth:
         case "open":
-            if not (settings.i_know_it_is_open or _is_loopback(settings.host)):
+            if not (settings.i_know_it_is_open or is_loopback(settings.host)):
                 raise UsageError(
                     f"on {settings.host} everybody who reaches the server could read and write every document: "
                     "set --auth token, or say --i-know-it-is-open"
@@ -57,10 +57,3 @@ def _load_hook(dotted: str) -> Authenticator:
     if not callable(getattr(hook, "authenticate", None)):
         raise UsageError(f"the authenticator {dotted} has no method authenticate(token, document)")
     return hook
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,7 +1,9 @@
 """HTTP: the list of documents, their content, and the server's health. JSON in UTF-8, errors included."""
 
 import asyncio
+import contextlib
 import http
+import itertools
 import json
 import logging
 import secrets
@@ -12,9 +14,10 @@ from urllib.parse import quote
 from tornado.web import HTTPError, RequestHandler
 
 from collabdoc import __version__
+from collabdoc.auth import Action, OpenAuthenticator, authorize
 from collabdoc.content import FORMATS, MEDIA_TYPES, natural_format
 from collabdoc.document import MAX_TITLE_CHARACTERS, Kind
-from collabdoc.errors import HelperError, NoSuchDocument, ProtocolError, StoreError
+from collabdoc.errors import HelperError, NoSuchDocument, NotAllowed, ProtocolError, StoreError
 from collabdoc.protocol.native import check_name
 from collabdoc.server.context import Context, bearer_token, host_allowed, origin_allowed
 from collabdoc.store.base import DocumentRow
@@ -103,8 +106,13 @@ class ApiHandler(RequestHandler):
             raise ApiError(400, f"{name} is {text[:40]!r}, expected a number")
         return min(int(text), most)
 
+    async def authorize(self, name: str, action: Action) -> None:
+        """Asked before anything is looked up: a refusal does not tell what there is."""
+        await authorize(self.context.authenticator, bearer_token(self.request), check_name(name), action)
+
     async def find(self, name: str) -> DocumentRow:
-        row = await self.context.rooms.get(check_name(name))
+        await self.authorize(name, Action.READ)
+        row = await self.context.rooms.get(name)
         if row is None:
             raise NoSuchDocument(f"there is no document {name!r}")
         return row
@@ -114,12 +122,29 @@ class Documents(ApiHandler):
     """`GET` lists, `POST` makes."""
 
     async def get(self) -> None:
-        rows, total = await self.context.rooms.list(
-            query=self.get_query_argument("q", "")[:200],
-            limit=self.read_count("limit", 50, self.context.settings.limits.list_documents),
-            offset=self.read_count("offset", 0, 2**31),
-        )
+        query = self.get_query_argument("q", "")[:200]
+        limit = self.read_count("limit", 50, self.context.settings.limits.list_documents)
+        offset = self.read_count("offset", 0, 2**31)
+        if isinstance(self.context.authenticator, OpenAuthenticator):
+            rows, total = await self.context.rooms.list(query=query, limit=limit, offset=offset)
+        else:
+            readable = await self._readable(query)
+            rows, total = readable[offset : offset + limit], len(readable)
         self.answer({"documents": [_as_json(row) for row in rows], "total": total})
+
+    async def _readable(self, query: str) -> list[DocumentRow]:
+        """All documents that match and that the reader may read; the others are not even counted."""
+        found: list[DocumentRow] = []
+        step = self.context.settings.limits.list_documents
+        for start in itertools.count(0, step):
+            rows, total = await self.context.rooms.list(query=query, limit=step, offset=start)
+            for row in rows:
+                with contextlib.suppress(NotAllowed):
+                    await self.authorize(row.name, Action.READ)
+                    found.append(row)
+            if start + step >= total:
+                break
+        return found
 
     async def post(self) -> None:
         body = self.read_object()
@@ -131,10 +156,7 @@ class Documents(ApiHandler):
             raise ApiError(400, 'kind is neither "rich" nor "text"')
         if not isinstance(name, str):
             raise ApiError(400, "name is not a string")
-        check_name(name)
-        grant = await self.context.authenticator.authenticate(bearer_token(self.request), name)
-        if not grant.may_write:
-            raise ApiError(403, "you may not make documents")
+        await self.authorize(name, Action.CREATE)
         row = await self.context.rooms.create(name, title=title, kind=cast(Kind, kind))
         if row is None:
             raise ApiError(409, f"there is a document {name!r} already")
@@ -150,9 +172,7 @@ class Document(ApiHandler):
         self.answer(_as_json(await self.find(name)))
 
     async def delete(self, name: str) -> None:
-        grant = await self.context.authenticator.authenticate(bearer_token(self.request), check_name(name))
-        if not grant.may_write:
-            raise ApiError(403, "you may not delete this document")
+        await self.authorize(name, Action.DELETE)
         if not await self.context.rooms.delete(name):
             raise NoSuchDocument(f"there is no document {name!r}")
         self.set_status(204)
@@ -164,7 +184,6 @@ class Content(ApiHandler):
 
     async def get(self, name: str) -> None:
         row = await self.find(name)
-        await self.context.authenticator.authenticate(bearer_token(self.request), name)
         format_ = self.get_query_argument("format", natural_format(row.kind))
         if format_ not in FORMATS:
             raise ApiError(400, f"format is {format_[:40]!r}, expected one of {', '.join(FORMATS)}")

@@ -13,13 +13,14 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from collabdoc import __version__
-from collabdoc.auth import Authenticator, OpenAuthenticator
+from collabdoc.auth import Authenticator
 from collabdoc.config import Settings
 from collabdoc.errors import CollabdocError, UsageError
 from collabdoc.helper import Helper
 from collabdoc.rooms import Rooms
 from collabdoc.server import api
-from collabdoc.server.context import Context, is_loopback
+from collabdoc.server.access import make_authenticator
+from collabdoc.server.context import Context
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeSocket
 from collabdoc.store.base import Store
@@ -63,7 +64,7 @@ class Server:
     ) -> None:
         """`store` and `authenticator` take the place of those that the settings name."""
         self.settings = settings
-        self._authenticator = authenticator or OpenAuthenticator()
+        self._authenticator = authenticator or make_authenticator(settings)
         self._store = store
 
     async def __aenter__(self) -> "Server":
@@ -86,8 +87,6 @@ class Server:
                 body_timeout=limits.silence_s,
             )
             self._http.add_sockets(_bind(self.settings.host, self.settings.port))
-            if not is_loopback(self.settings.host):
-                log.warning("whoever reaches %s may read and write every document: there are no accounts", self.url)
             self._round = asyncio.create_task(self._keep_sockets_alive())
             stack.push_async_callback(self._stop)
             self._stack = stack.pop_all()
@@ -146,6 +145,7 @@ class Server:
             for socket in list(self.context.sockets):
                 try:
                     socket.keep_alive(now_s)
+                    socket.end_expired(time.time())
                 except Exception:
                     log.exception("a socket could not be kept alive")
 

@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 
-from collabdoc.auth import Permission
+from collabdoc.auth import Action, authorize
 from collabdoc.errors import (
     Malformed,
-    NotAllowed,
+    NotAuthenticated,
     Overloaded,
     ProtocolError,
     RateLimited,
@@ -132,6 +132,12 @@ class NativeSocket(WebSocketHandler):
         elif silent_s > limits.ping_s and self.ws_connection is not None and not self.ws_connection.is_closing():
             self.ping()
 
+    def end_expired(self, now: float) -> None:
+        """Close the channels whose grant has come to its end; `now` is Unix time in seconds."""
+        for session in list(self._sessions.values()):
+            if session.grant.expires is not None and session.grant.expires <= now:
+                session.close(NotAuthenticated("your sign-in has expired: sign in again"))
+
     def go_away(self, retry_after_ms: int, reason: str) -> None:
         """Say that the server ends, after everything that is still to be said."""
         while self._can_send and self._ready:
@@ -212,9 +218,9 @@ class NativeSocket(WebSocketHandler):
     async def _open_channel(self, message: Open) -> None:
         context = self._context
         token = message.token or bearer_token(self.request)
-        grant = await context.authenticator.authenticate(token, message.document)
+        grant = await authorize(context.authenticator, token, message.document, Action.OPEN)
         # A client that has seen the document does not make it anew: it was deleted, and is to be told so.
-        create = grant.may_write and message.epoch is None
+        create = grant.allows(Action.CREATE) and message.epoch is None
         room = await context.rooms.open(message.document, create=create)
         session = Session(
             message.channel,
@@ -229,10 +235,7 @@ class NativeSocket(WebSocketHandler):
 
     async def _renew(self, session: Session, token: str) -> None:
         assert session.room is not None
-        grant = await self._context.authenticator.authenticate(token, session.room.name)
-        if grant.permission < Permission.READ:
-            raise NotAllowed("you may no longer read this document")
-        session.grant = grant
+        session.grant = await authorize(self._context.authenticator, token, session.room.name, Action.OPEN)
 
     def _close_channel(self, channel: int, error: ProtocolError) -> None:
         """End one channel with a reason."""
