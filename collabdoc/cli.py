@@ -152,7 +152,9 @@ def token(user: str, docs: tuple[str, ...], expires: str, key_file: Path | None)
 
 _URL = "http://127.0.0.1:8080"
 _url_option = click.option(
-    "--url", envvar="COLLABDOC_URL", help=f"A running server.  [env: COLLABDOC_URL; default: {_URL}]"
+    "--url",
+    envvar="COLLABDOC_URL",
+    help=f"A running server; a token for it comes from COLLABDOC_TOKEN.  [env: COLLABDOC_URL; default: {_URL}]",
 )
 _data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="A data folder that no server holds, instead of a server."
@@ -223,7 +225,7 @@ async def _export(name: str, format_: str | None, url: str | None, data: Path | 
 
 def _place(url: str | None, data: Path | None) -> Place:
     if data is None:
-        return ServerPlace(url or _URL)
+        return ServerPlace(url or _URL, os.environ.get("COLLABDOC_TOKEN"))
     if url is not None:
         raise UsageError("--url and --data say two places, give one")
     if not data.is_dir():

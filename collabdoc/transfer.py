@@ -42,7 +42,8 @@ class Place(Protocol):
 class ServerPlace:
     """A running server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self._token = token
         self._url = url.rstrip("/")
 
     async def __aenter__(self) -> "ServerPlace":
@@ -55,9 +56,12 @@ class ServerPlace:
         return None
 
     async def put(self, name: str, update: bytes) -> None:
-        if (await self._fetch(_path(name))).code != 404:
+        found = await self._fetch(_path(name))
+        if found.code == 200:
             raise _taken(name)
-        async with connect(self._url) as client:
+        if found.code != 404:
+            raise UsageError(_message(found))
+        async with connect(self._url, token=self._token) as client:
             document = await client.open(name)
             document.doc.apply_update(update)
             await document.saved()
@@ -70,7 +74,8 @@ class ServerPlace:
         return response.body
 
     async def _fetch(self, path: str) -> HTTPResponse:
-        request = HTTPRequest(self._url + path, request_timeout=_TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        request = HTTPRequest(self._url + path, headers=headers, request_timeout=_TIMEOUT_S)
         try:
             return await AsyncHTTPClient().fetch(request, raise_error=False)
         except (OSError, HTTPClientError, ValueError) as error:

@@ -192,3 +192,30 @@ def test_what_a_peer_wrote_forges_no_line_of_the_log(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.splitlines()[0].endswith("said a\\x0a12:00:00 INFO    all is well\\x1b[2J")
     make_handler("json").emit(logging.LogRecord("a", logging.ERROR, "", 1, "said \ud800\u2028", (), None))
     assert json.loads(capsys.readouterr().err)["message"] == "said \ud800\u2028"
+
+
+def test_a_server_with_tokens_serves_who_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLABDOC_TOKEN_KEY", "s" * 32)
+    note = tmp_path / "note.txt"
+    note.write_text("hello")
+    with ServerProcess(tmp_path / "data", "--auth", "token") as server:
+        fails(run("import", str(note), "--url", server.url), "sign in")
+        token = run("token", "--user", "ana", "--docs", "*=write", "--expires", "30m").stdout.strip()
+        assert run("import", str(note), "--url", server.url, COLLABDOC_TOKEN=token).returncode == 0
+        assert run("export", "note.txt", "--url", server.url, COLLABDOC_TOKEN=token).stdout == "hello"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--docs", "a=own"], "expected PATTERN="),
+        (["--docs", "a=read", "--expires", "soon"], "30m, 8h or 7d"),
+        (["--docs", "a=read", "--key-file", "/nothing"], "cannot be read"),
+    ],
+)
+def test_a_token_that_cannot_be_made_is_refused_in_words(arguments: list[str], says: str) -> None:
+    fails(run("token", "--user", "ana", *arguments, COLLABDOC_TOKEN_KEY="s" * 32), says)
+
+
+def test_a_server_on_a_network_is_not_open_by_accident(tmp_path: Path) -> None:
+    fails(run("serve", "--host", "0.0.0.0", "--port", "0", "--data", str(tmp_path)), "--i-know-it-is-open")
