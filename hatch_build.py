@@ -61,7 +61,7 @@ class WebBuildHook(BuildHookInterface[Any]):
         # npm's scripts look for `node` on the path; that of the wheel is not there.
         environment["PATH"] = os.pathsep.join([str(Path(command[0]).parent), environment.get("PATH", "")])
         try:
-            subprocess.run(command, cwd=self._web, env=environment, check=True)
+            subprocess.run(command, cwd=self._web, env=environment, check=True)  # noqa: S603  # npm, found above
         except (OSError, subprocess.CalledProcessError) as error:
             raise SystemExit(f"The editor could not be built: {error}. See the lines above.") from None
 
