@@ -67,7 +67,7 @@ class Studio:
 
     def _import(self, file: str, name: str) -> None:
         command = [sys.executable, "-m", "collabdoc", "import", str(CONTENT / file), "--to", name]
-        subprocess.run([*command, "--url", self._server.url], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, "--url", self._server.url], check=True, timeout=60, stdout=subprocess.DEVNULL)
 
     def person(self, name: str, **context: Any) -> Person:
         line = self._network.line(self._server.port)
