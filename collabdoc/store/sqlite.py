@@ -255,7 +255,7 @@ def _run_alembic(db: sqlite3.Connection) -> None:
 
 def _lock(folder: Path) -> FileLock:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # documents are nobody else's on this machine
         lock = FileLock(folder / "lock", blocking=False, thread_local=False)
         lock.acquire()
     except Timeout:
