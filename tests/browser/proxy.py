@@ -22,6 +22,8 @@ class Line:
 
     def __init__(self, network: "Network", target_port: int) -> None:
         self.port = 0
+        self.taken = 0
+        """How many connections it has taken so far."""
         self._network = network
         self._target_port = target_port
         self._is_cut = False
@@ -85,6 +87,7 @@ class Line:
         if self._is_cut:
             writer.transport.abort()
             return
+        self.taken += 1
         connection = asyncio.current_task()
         assert connection is not None
         self._connections.add(connection)

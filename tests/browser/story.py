@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 from tests.browser.proxy import Line
 
 PATIENCE_MS = 10_000
+# A backoff may have grown to its cap of 30 s.
+COMES_BACK_MS = 35_000
 _POLL_MS = 40
 _TYPING_MS = 25
 
@@ -184,6 +186,12 @@ class Person:
         self.page.evaluate(_STOP_TYPING)
         return self.has_typed(stem)
 
+    def loses_the_line(self) -> None:
+        """Every connection ends; when this returns, the page has come back with a new one."""
+        taken = self.line.taken
+        self.line.drop()
+        eventually(lambda: self.line.taken, lambda now: now > taken, "a new connection", self, within_ms=COMES_BACK_MS)
+
     # What they see
 
     def sees(self, *parts: str) -> None:
@@ -236,11 +244,13 @@ class Stay:
                 assert person.page.evaluate("() => window.stayed === true"), f"{person.name}'s page was loaded anew"
 
 
-def eventually(look: Callable[[], _T], is_so: Callable[[_T], bool], what: str, person: Person) -> _T:
+def eventually(
+    look: Callable[[], _T], is_so: Callable[[_T], bool], what: str, person: Person, *, within_ms: int = PATIENCE_MS
+) -> _T:
     """Look until it is so: the pages forbid `eval`, which Playwright's own waiting for a function needs."""
-    give_up = time.monotonic() + PATIENCE_MS / 1000
+    give_up = time.monotonic() + within_ms / 1000
     while not is_so(seen := look()):
-        assert time.monotonic() < give_up, f"not within {PATIENCE_MS} ms: {what}; last seen: {seen!r}"
+        assert time.monotonic() < give_up, f"not within {within_ms} ms: {what}; last seen: {seen!r}"
         person.page.wait_for_timeout(_POLL_MS)
     return seen
 

@@ -4,11 +4,10 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.story import Person, everybody_has
+from tests.browser.story import COMES_BACK_MS, Person, everybody_has
 
 # A half-open line is asked after 5 s of silence and given up 5 s later.
 HALF_OPEN_MS = 12_500
-COMES_BACK_MS = 35_000
 
 
 def test_saved_is_said_only_after_the_server_has_said_so(ana: Person, ben: Person) -> None:
@@ -53,8 +52,7 @@ def test_a_line_that_is_cut_comes_back_by_itself(ana: Person, ben: Person) -> No
         ana.keeps_typing("ana")
         ben.keeps_typing("ben")
         for person in (ana, ben, ana):
-            person.line.drop()
-            person.status_is("reconnecting")
+            person.loses_the_line()
             person.status_is("saving", within_ms=COMES_BACK_MS)
         everybody_has([ana, ben], ana.stops_typing("ana"), ben.stops_typing("ben"))
 

@@ -7,10 +7,9 @@ import pytest
 from playwright.sync_api import expect
 from pycrdt import Doc, Text, XmlFragment
 
-from tests.browser.story import Person, everybody_has
+from tests.browser.story import COMES_BACK_MS, Person, everybody_has
 from tests.process import ServerProcess
 
-COMES_BACK_MS = 35_000
 KINDS = pytest.mark.parametrize("kind", ["rich", "text"])
 
 

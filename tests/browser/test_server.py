@@ -2,10 +2,8 @@
 
 import pytest
 
-from tests.browser.story import Person, everybody_has
+from tests.browser.story import COMES_BACK_MS, Person, everybody_has
 from tests.process import ServerProcess
-
-COMES_BACK_MS = 35_000
 
 
 @pytest.mark.parametrize("kind", ["rich", "text"])
