@@ -48,7 +48,10 @@ def test_a_port_in_use_is_one_line_and_code_2(tmp_path: Path) -> None:
 
 
 def test_a_host_that_can_be_none_is_one_line_and_code_2(tmp_path: Path) -> None:
-    fails(run("serve", "--port", "0", "--host", "a..b", "--data", str(tmp_path)), "cannot listen on a..b:0")
+    fails(
+        run("serve", "--port", "0", "--i-know-it-is-open", "--host", "a..b", "--data", str(tmp_path)),
+        "cannot listen on a..b:0",
+    )
 
 
 def test_a_server_needs_no_standard_streams(tmp_path: Path) -> None:
