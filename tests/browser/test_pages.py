@@ -116,15 +116,17 @@ def test_a_list_that_cannot_be_had_says_so_and_can_be_asked_for_again(ana: Perso
 def test_the_theme_goes_round_and_is_remembered(people: People) -> None:
     ana = people("Ana", color_scheme="light")
     ana.visits("/")
-    light = ana.page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
+    page = ana.page.locator("html")
+    expect(ana.on("theme")).to_be_visible()
+    light = str(page.evaluate("(page) => getComputedStyle(page).backgroundColor"))
     ana.on("theme").click()
+    expect(page).to_have_css("background-color", light)
     ana.on("theme").click()
     expect(ana.on("theme")).to_have_attribute("title", "Theme: dark")
-    dark = ana.page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
-    assert dark != light
+    expect(page).not_to_have_css("background-color", light)
     ana.page.reload()
     expect(ana.on("theme")).to_have_attribute("title", "Theme: dark")
-    assert ana.page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor") == dark
+    expect(page).not_to_have_css("background-color", light)
 
 
 def test_rich_text_is_downloaded_in_each_format(ana: Person) -> None:
