@@ -54,6 +54,20 @@ _STOP_TYPING = "() => clearInterval(window.typing)"
 
 _T = TypeVar("_T")
 
+# A transaction over the same stores begins only when those before it have ended, whichever connection made them.
+_KEPT = """async () => {
+  for (const { name } of await indexedDB.databases()) {
+    if (!name.startsWith('collabdoc:')) continue
+    const database = await new Promise((resolve) => {
+      const request = indexedDB.open(name)
+      request.onsuccess = () => resolve(request.result)
+    })
+    const transaction = database.transaction(database.objectStoreNames, 'readwrite')
+    await new Promise((resolve) => (transaction.oncomplete = resolve))
+    database.close()
+  }
+}"""
+
 COLORS = {"Ana": "#2f62d9", "Ben": "#c2480c", "Cleo": "#2f7d32"}
 
 
@@ -185,6 +199,10 @@ class Person:
         self.has_typed(stem, at_least=after)
         self.page.evaluate(_STOP_TYPING)
         return self.has_typed(stem)
+
+    def waits_until_it_is_kept(self) -> None:
+        """Until this device has stored what was typed: a browser aborts the writes that its closing tab has queued."""
+        self.page.evaluate(_KEPT)
 
     def loses_the_line(self) -> None:
         """Every connection ends; when this returns, the page has come back with a new one."""
