@@ -4,13 +4,16 @@
    dropped and counted.
 2. An entry's clock may not run ahead: a step of 2^60 would silence that client for good.
 3. The server relays and forgets: when a session leaves, its entries are removed for everyone.
+4. What the server knows of somebody it writes into `user` itself, with `verified`; nobody else may claim that.
 
 Source of the encoding: y-protocols `awareness.js`.
 """
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from collabdoc.errors import Malformed
 from collabdoc.protocol.lib0 import read_bytes, read_varuint, write_bytes, write_varuint
@@ -20,6 +23,8 @@ MAX_CLOCK = 2**31 - 1
 MAX_REMEMBERED = 1024
 """Clients that have left, of which the removal can still be told."""
 _REMOVED = b"null"
+_MAY_CLAIM = re.compile(rb"verified|\\u")
+"""Whether a state may say `verified`, with escapes or without; most say nothing of the kind and are not read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +56,26 @@ class Awareness:
         self._max_clients = max_clients
         self.dropped = 0
 
-    def receive(self, owner: object, update: bytes) -> set[int]:
-        """Take a client's awareness update; the client ids whose entry changed."""
+    def receive(self, owner: object, update: bytes, *, known: Mapping[str, object] | None = None) -> set[int]:
+        """Take a client's awareness update; the client ids whose entry changed.
+
+        `known` is what the server vouches for: fields of `user` that the client has no say in.
+        """
         changed: set[int] = set()
-        for entry in decode(update, max_bytes=self._max_bytes):
-            known = self._known.get(entry.client)
-            if known is None:
+        # All of them are read before the first is taken: a fault leaves nothing half done.
+        for entry in [_vouch(entry, known) for entry in decode(update, max_bytes=self._max_bytes)]:
+            before = self._known.get(entry.client)
+            if before is None:
                 if entry.state == _REMOVED or not self._claim(owner, entry):
                     continue
                 self._known[entry.client] = _Known(entry.clock, entry.state, owner)
-            elif known.owner is not owner or not known.clock <= entry.clock <= known.clock + MAX_CLOCK_STEP:
+            elif before.owner is not owner or not before.clock <= entry.clock <= before.clock + MAX_CLOCK_STEP:
                 self.dropped += 1
                 continue
-            elif entry.clock == known.clock and entry.state != _REMOVED:
+            elif entry.clock == before.clock and entry.state != _REMOVED:
                 continue  # said before
             else:
-                known.clock, known.state = entry.clock, entry.state
+                before.clock, before.state = entry.clock, entry.state
             changed.add(entry.client)
         return changed
 
@@ -122,7 +131,7 @@ def decode(update: bytes, *, max_bytes: int) -> list[Entry]:
         clock, position = read_varuint(update, position)
         state, position = read_bytes(update, position)
         if state != _REMOVED:
-            _check_state(state)
+            _read_state(state)
         entries.append(Entry(client, clock, state))
     if position != len(update):
         raise Malformed(f"{len(update) - position} bytes follow an awareness update")
@@ -141,7 +150,7 @@ def encode(entries: Iterable[Entry]) -> bytes:
     return bytes(out)
 
 
-def _check_state(state: bytes) -> None:
+def _read_state(state: bytes) -> dict[str, Any]:
     # Peers hand it to JSON.parse and read fields of it: anything but an object would throw in all of them.
     try:
         # Decoded here: given bytes, json would guess at UTF-16 and skip a byte order mark, where JSON.parse throws.
@@ -150,6 +159,25 @@ def _check_state(state: bytes) -> None:
         raise Malformed(f"a presence is not JSON: {error!s:.100}") from None
     if not isinstance(value, dict):
         raise Malformed("a presence is not a JSON object")
+    return value
+
+
+def _vouch(entry: Entry, known: Mapping[str, object] | None) -> Entry:
+    """The entry with what the server knows of its author, and without what only the server may say."""
+    if entry.state == _REMOVED or (known is None and not _MAY_CLAIM.search(entry.state)):
+        return entry
+    state = _read_state(entry.state)
+    said = state.get("user")
+    user = dict(said) if isinstance(said, dict) else {}
+    if known is not None:
+        state["user"] = {**user, **known}
+    elif "verified" in user:
+        del user["verified"]
+        state["user"] = user
+    try:
+        return Entry(entry.client, entry.clock, json.dumps(state, allow_nan=False).encode())
+    except (ValueError, RecursionError) as error:  # 1e999 is JSON, and becomes infinite
+        raise Malformed(f"a presence cannot be told to others: {error!s:.100}") from None
 
 
 def _refuse_constant(name: str) -> float:

@@ -66,6 +66,8 @@ class Limits(BaseModel):
     helper_memory_bytes: PositiveInt = Field(2048 * MIB, description="memory of the helper process")
     helper_s: PositiveFloat = Field(30.0, description="time of the helper process for one task")
     http_body_bytes: PositiveInt = Field(1 * MIB, description="body of one HTTP request; past it: 413")
+    links_per_document: PositiveInt = Field(100, description="share links of one document; past it: 4429")
+    revocations: PositiveInt = Field(10_000, description="users and tokens that were taken back; past it: 4429")
     list_documents: PositiveInt = Field(200, description="documents in one answer of the list")
 
 
@@ -89,7 +91,18 @@ class Settings(BaseSettings):
     token_key_set: str | None = None
     token_audience: str | None = None
     token_issuer: str | None = None
+    sign_in_url: str | None = None
+    """Where people sign in; they come back to the address in its parameter `next`. None: the editor's own page."""
+    recheck_s: PositiveFloat = 4.0
+    """How often an authenticator of the operator's own is asked again about open documents."""
     limits: Limits = Limits()
+
+    @field_validator("sign_in_url")
+    @classmethod
+    def _is_web_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("expected an address that begins with https:// or http://")
+        return value
 
     @field_validator("allow_origin", mode="before")
     @classmethod

@@ -86,6 +86,12 @@ class Restarting(ProtocolError):
     code = 1012
 
 
+class PermissionChanged(ProtocolError):
+    """What a client may do is not what it was told: it opens the document again and is told anew."""
+
+    code = 1012
+
+
 class Overloaded(ProtocolError):
     """The server cannot take this now; the same request may succeed later."""
 

@@ -177,7 +177,9 @@ class Room:
             session.close(Malformed(f"channel {session.channel} is not open yet"))
         elif isinstance(message, Awareness):
             try:
-                self._present_changed |= self.awareness.receive(session, message.awareness)
+                self._present_changed |= self.awareness.receive(
+                    session, message.awareness, known=session.grant.user.presence()
+                )
             except ProtocolError as error:
                 session.close(error)
         elif message.id != session.last_id + 1:

@@ -11,9 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, Kind, Meta, make_meta
@@ -30,6 +28,7 @@ from collabdoc.errors import (
 )
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Awareness, Update
+from collabdoc.reader import Reader
 from collabdoc.room import Room, State
 from collabdoc.session import Session
 from collabdoc.store.base import Append, DocumentRow, Loaded, Snapshot, Store
@@ -37,7 +36,6 @@ from collabdoc.writer import RETRY_S, Writer
 
 log = logging.getLogger(__name__)
 
-_Result = TypeVar("_Result")
 _TICK_S = 1.0
 
 
@@ -55,11 +53,12 @@ class _Slot:
 
 
 class Rooms:
-    """`async with` starts and stops it; the writer and the helper are the caller's."""
+    """`async with` starts and stops it; reader, writer and helper are the caller's."""
 
     def __init__(
         self,
         store: Store,
+        reader: Reader,
         writer: Writer,
         helper: Helper,
         limits: Limits,
@@ -68,6 +67,7 @@ class Rooms:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._reader = reader
         self._writer = writer
         self._helper = helper
         self._limits = limits
@@ -77,7 +77,6 @@ class Rooms:
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
         self._draining = False
-        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="collabdoc-reader")
 
     async def __aenter__(self) -> "Rooms":
         self._loop = asyncio.get_running_loop()
@@ -89,7 +88,6 @@ class Rooms:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._reader.shutdown()
 
     @property
     def count(self) -> int:
@@ -169,10 +167,10 @@ class Rooms:
         return await asyncio.shield(task)
 
     async def get(self, name: str) -> DocumentRow | None:
-        return await self._read(lambda: self._store.get(name))
+        return await self._reader.call(lambda: self._store.get(name))
 
     async def list(self, *, query: str, limit: int, offset: int) -> tuple[list[DocumentRow], int]:
-        return await self._read(lambda: self._store.list(query=query, limit=limit, offset=offset))
+        return await self._reader.call(lambda: self._store.list(query=query, limit=limit, offset=offset))
 
     async def export(self, name: str, format_: str) -> bytes:
         """The content as it is committed. Raises `NoSuchDocument`, `HelperError`, `StoreError`."""
@@ -181,7 +179,7 @@ class Rooms:
             with contextlib.suppress(StoreError, TimeoutError):  # then what was committed so far
                 async with asyncio.timeout(self._limits.max_commit_lag_s):
                     await self._writer.call(lambda: None)
-        loaded = await self._read(lambda: self._store.load(name))
+        loaded = await self._reader.call(lambda: self._store.load(name))
         if loaded is None:
             raise NoSuchDocument("there is no such document")
         updates = [entry.update for entry in loaded.tail]
@@ -209,13 +207,13 @@ class Rooms:
 
     async def _load(self, name: str, *, create: bool) -> Room:
         try:
-            loaded = await self._read(lambda: self._store.load(name))
+            loaded = await self._reader.call(lambda: self._store.load(name))
             if loaded is None:
                 if not create:
                     raise NoSuchDocument("there is no such document")
                 self._check_writable_now()
                 await self._writer.call(lambda: self._store.create(name))
-                loaded = await self._read(lambda: self._store.load(name))
+                loaded = await self._reader.call(lambda: self._store.load(name))
                 assert loaded is not None
             room = self._make_room(loaded)
         except (StoreDamaged, DocumentBroken) as error:
@@ -307,7 +305,7 @@ class Rooms:
 
     async def _snapshot(self, slot: _Slot) -> None:
         name, epoch = slot.room.name, slot.room.epoch
-        loaded = await self._read(lambda: self._store.load(name))
+        loaded = await self._reader.call(lambda: self._store.load(name))
         if loaded is None or loaded.row.epoch != epoch or not loaded.tail:
             return
         updates = [entry.update for entry in loaded.tail]
@@ -328,7 +326,7 @@ class Rooms:
         log.warning("document %a is loaded anew: pycrdt failed in it", room.name)
         try:
             await self._until_committed()
-            loaded = await self._read(lambda: self._store.load(room.name))
+            loaded = await self._reader.call(lambda: self._store.load(room.name))
             if loaded is None:
                 raise NoSuchDocument("there is no such document")
             document, size_bytes = _document_of(loaded)
@@ -378,9 +376,6 @@ class Rooms:
                 else:
                     slot.room.close(Restarting("the document left memory"))
                     del self._slots[slot.room.name]
-
-    async def _read(self, read: Callable[[], _Result]) -> _Result:
-        return await self._loop.run_in_executor(self._reader, read)
 
 
 def _document_of(loaded: Loaded) -> tuple[Document, int]:

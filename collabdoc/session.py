@@ -10,7 +10,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from collabdoc.auth import Action, Grant
+from collabdoc.auth import Action, Credentials, Grant
 from collabdoc.document import state_vector_before
 from collabdoc.errors import ProtocolError
 from collabdoc.protocol.messages import Awareness, Closed, Mode, Open, Rejected, Saved, ServerMessage
@@ -55,6 +55,7 @@ class Session:
         "asked_to_resync",
         "channel",
         "closed",
+        "credentials",
         "grant",
         "last_id",
         "must_reopen",
@@ -64,13 +65,16 @@ class Session:
     def __init__(
         self,
         channel: int,
+        credentials: Credentials,
         grant: Grant,
         wake: Callable[["Session"], None],
         *,
         max_bytes: int,
         asked_to_resync: bool = False,
     ) -> None:
+        """`credentials` are what got it its `grant`, kept to be asked about again."""
         self.channel = channel
+        self.credentials = credentials
         self.grant = grant
         self.room: Room | None = None
         self.last_id = 0

@@ -4,10 +4,12 @@
 2. What cannot be verified is refused before any of its claims is looked at, and no token is ever logged.
 3. A token grants what its claim `docs` says: `{"notes/*": "write", "public/readme": "read"}`. `*` stands for any
    characters, `/` included; where several patterns match, the strongest permission counts.
+4. Who somebody is stands in `sub`; `name` and `color` (`#rrggbb`) are how others see them.
 """
 
 import hashlib
 import logging
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -17,7 +19,7 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from collabdoc.auth import Grant, Permission
+from collabdoc.auth import Credentials, Grant, Identity, Permission, User
 from collabdoc.errors import NotAllowed, NotAuthenticated, UsageError
 from collabdoc.keys import KeySource, read_key
 
@@ -25,12 +27,15 @@ log = logging.getLogger(__name__)
 
 MAX_TOKEN_CHARACTERS = 16 * 1024
 MAX_PATTERNS = 1_000
+MAX_USER_CHARACTERS = 200
+MAX_NAME_CHARACTERS = 100
 LEEWAY_S = 10
 """The clocks of servers differ a little."""
 VERIFIED_S = 60.0
 """For so long a signature is not verified again; a key that was taken away counts for so long."""
 _REMEMBERED = 1_000
 
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _PERMISSIONS = {permission.name.lower(): permission for permission in Permission}
 
 
@@ -43,31 +48,43 @@ class TokenAuthenticator:
         *,
         audience: str | None = None,
         issuer: str | None = None,
+        revoked: Callable[[str, str | None, float], bool] = lambda user, token_id, issued_s: False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._verified: OrderedDict[bytes, tuple[float, Mapping[str, Any]]] = OrderedDict()
         self._audience = audience
         self._issuer = issuer
+        self._revoked = revoked
         self._now = now
         self._refused: OrderedDict[bytes, None] = OrderedDict()
 
-    async def authenticate(self, token: str | None, document: str) -> Grant:
+    async def authenticate(self, credentials: Credentials, document: str) -> Grant:
+        claims = await self._read(credentials.token)
+        permission = permission_for(claims.get("docs", {}), document)
+        if permission is None:
+            raise NotAllowed("you may not open this document")
+        return Grant(_user(claims), permission, _expires(claims))
+
+    async def identify(self, credentials: Credentials) -> Identity:
+        claims = await self._read(credentials.token)
+        return Identity(_user(claims), _expires(claims))
+
+    async def _read(self, token: str | None) -> Mapping[str, Any]:
+        """The claims of a token that counts now."""
         if token is None:
             raise NotAuthenticated("sign in to open this document")
         digest = hashlib.sha256(token.encode(errors="replace")).digest()
         try:
             claims = self._recall(digest) or self._remember(digest, await self._verify(token))
             self._check_times(claims)
-            permission = permission_for(claims.get("docs", {}), document)
         except jwt.InvalidTokenError as error:
             self._log_once(digest, error)
             reason = "has expired" if isinstance(error, jwt.ExpiredSignatureError) else "is not valid"
             raise NotAuthenticated(f"your sign-in {reason}: sign in again") from None
-        if permission is None:
-            raise NotAllowed("you may not open this document")
-        expires = claims.get("exp")
-        return Grant(claims["sub"], permission, None if expires is None else expires + LEEWAY_S)
+        if self._revoked(claims["sub"], claims.get("jti"), claims.get("iat", 0)):
+            raise NotAuthenticated("your sign-in was taken back: sign in again, or ask who runs this server")
+        return claims
 
     async def _verify(self, token: str) -> Mapping[str, Any]:
         if len(token) > MAX_TOKEN_CHARACTERS:
@@ -82,6 +99,7 @@ class TokenAuthenticator:
             # Times are checked at each use, by the clock that was passed in.
             options={"require": ["sub"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
+        _check_claims(claims)
         return claims
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
@@ -111,6 +129,30 @@ class TokenAuthenticator:
         if len(self._refused) > _REMEMBERED:
             self._refused.popitem(last=False)
         log.warning("a token was refused (sha256 %s...): %a", digest.hex()[:12], str(error)[:200])
+
+
+def _check_claims(claims: Mapping[str, Any]) -> None:
+    """Once, when a token is verified: what is not as expected is refused before anything is made of it."""
+    permission_for(claims.get("docs", {}), "")
+    if not 0 < len(claims["sub"]) <= MAX_USER_CHARACTERS:
+        raise jwt.InvalidTokenError(f"its claim sub is not a string of 1 to {MAX_USER_CHARACTERS} characters")
+    for name in ("exp", "nbf", "iat"):
+        _time(claims, name, 0)
+    if not isinstance(claims.get("jti", ""), str):
+        raise jwt.InvalidTokenError("its claim jti is no string")
+
+
+def _user(claims: Mapping[str, Any]) -> User:
+    name, color = claims.get("name"), claims.get("color")
+    # One line, whatever the claim says: it is shown in others' pages.
+    shown = " ".join(name.split())[:MAX_NAME_CHARACTERS] if isinstance(name, str) else ""
+    painted = isinstance(color, str) and _COLOR.fullmatch(color)
+    return User(claims["sub"], shown, color if painted else None)
+
+
+def _expires(claims: Mapping[str, Any]) -> float | None:
+    expires = claims.get("exp")
+    return None if expires is None else expires + LEEWAY_S
 
 
 def sign_token(material: bytes, claims: Mapping[str, Any]) -> str:

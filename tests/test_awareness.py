@@ -229,3 +229,42 @@ def test_any_bytes_are_presence_or_malformed(update: bytes) -> None:
     except Malformed:
         changed = set()
     assert changed == set(awareness.everyone())
+
+
+KNOWN = {"id": "ana", "name": "Ana", "color": "#123456", "verified": True}
+
+
+def test_what_the_server_knows_of_somebody_stands_in_place_of_what_they_say() -> None:
+    awareness = presence()
+    forged = {"user": {"id": "boss", "name": "Boss", "color": "#ffffff", "mood": "good"}, "cursor": None}
+    awareness.receive(ANNA, says(1, 1, forged), known=KNOWN)
+    assert heard(awareness, [1]) == [(1, 1, {"user": {**KNOWN, "mood": "good"}, "cursor": None})]
+
+
+@pytest.mark.parametrize("user", [None, [], "boss", 7])
+def test_somebody_known_is_named_also_where_they_say_nothing_of_themselves(user: object) -> None:
+    awareness = presence()
+    awareness.receive(ANNA, says(1, 1, {"user": user}), known=KNOWN)
+    assert heard(awareness, [1]) == [(1, 1, {"user": KNOWN})]
+
+
+@pytest.mark.parametrize("claim", [b'"verified"', rb'"\u0076erified"', rb'"verifie\u0064"'])
+def test_nobody_vouches_for_themselves(claim: bytes) -> None:
+    awareness = presence()
+    awareness.receive(ANNA, encode([Entry(1, 1, b'{"user": {"name": "Boss", %s: true}}' % claim)]))
+    assert heard(awareness, [1]) == [(1, 1, {"user": {"name": "Boss"}})]
+
+
+def test_the_word_verified_elsewhere_is_left_alone() -> None:
+    awareness = presence()
+    state = {"note": "verified", "verified": 1, "user": "verified"}
+    awareness.receive(ANNA, says(1, 1, state))
+    assert heard(awareness, [1]) == [(1, 1, state)]
+
+
+@pytest.mark.parametrize("state", [rb'{"x": 1e999, "y": "\u0041"}', b'{"x": 1e999, "verified": 1}'])
+def test_what_could_not_be_told_to_others_is_malformed(state: bytes) -> None:
+    awareness = presence()
+    with pytest.raises(Malformed):
+        awareness.receive(ANNA, encode([Entry(1, 1, state)]))
+    assert awareness.everyone() == []

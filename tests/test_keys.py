@@ -13,6 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+from collabdoc.auth import Credentials
 from collabdoc.errors import NotAuthenticated, UsageError
 from collabdoc.keys import KeySource, open_key_set
 from collabdoc.tokens import TokenAuthenticator
@@ -48,7 +49,7 @@ def key_set(*signers: Signer) -> bytes:
 
 def is_taken(source: KeySource, token: str) -> bool:
     try:
-        return asyncio.run(TokenAuthenticator(source).authenticate(token, "a")).user == "ana"
+        return asyncio.run(TokenAuthenticator(source).authenticate(Credentials(token), "a")).user.id == "ana"
     except NotAuthenticated:
         return False
 

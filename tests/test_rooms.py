@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collabdoc.auth import Grant, Permission
+from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.config import Limits
 from collabdoc.document import Document, compact
 from collabdoc.errors import (
@@ -21,6 +21,7 @@ from collabdoc.errors import (
 )
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
+from collabdoc.reader import Reader
 from collabdoc.rooms import Rooms
 from collabdoc.session import Session
 from collabdoc.store.base import Append, Loaded
@@ -91,7 +92,7 @@ class House:
 
     async def join(self, name: str) -> Session:
         room = await self.rooms.open(name, create=True)
-        session = Session(1, Grant("", Permission.WRITE), self.woken.append, max_bytes=10_000)
+        session = Session(1, Credentials(), Grant(User(), Permission.WRITE), self.woken.append, max_bytes=10_000)
         room.join(session, Open(1, name, b"\x00"))
         session.take()
         return session
@@ -117,9 +118,10 @@ class House:
 async def house(folder: Path, **limits: float) -> AsyncIterator[House]:
     built = House(folder / "data", Limits.model_validate(limits))
     async with (
+        Reader() as reader,
         Writer(built.store, built.limits) as writer,
         Rooms(
-            built.store, writer, built.helper, built.limits, server="test", monotonic=lambda: built.now_s
+            built.store, reader, writer, built.helper, built.limits, server="test", monotonic=lambda: built.now_s
         ) as built.rooms,
     ):
         yield built

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from collabdoc.auth import Grant, Permission
+from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.errors import NotAllowed, NotAuthenticated, UsageError
 from collabdoc.keys import Key, read_key
 from collabdoc.tokens import LEEWAY_S, MAX_TOKEN_CHARACTERS, TokenAuthenticator, permission_for, sign_token
@@ -38,7 +38,7 @@ PAIRS = {
 
 def authenticate(token: str | None, document: str = "notes/a", key: bytes = SECRET, **options: Any) -> Grant:
     authenticator = TokenAuthenticator(read_key(key), now=lambda: NOW, **options)
-    return asyncio.run(authenticator.authenticate(token, document))
+    return asyncio.run(authenticator.authenticate(Credentials(token), document))
 
 
 @pytest.mark.parametrize("algorithm", PAIRS)
@@ -46,7 +46,7 @@ def test_a_token_of_each_algorithm_is_taken(algorithm: str) -> None:
     private, public = PAIRS[algorithm]
     token = sign_token(private, CLAIMS)
     assert jwt.get_unverified_header(token)["alg"] == algorithm
-    assert authenticate(token, key=public) == Grant("ana", Permission.WRITE, NOW + 60 + LEEWAY_S)
+    assert authenticate(token, key=public) == Grant(User("ana"), Permission.WRITE, NOW + 60 + LEEWAY_S)
 
 
 def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"x") -> str:
@@ -90,7 +90,7 @@ def test_a_bad_token_is_refused_and_logged_once_without_itself(what: str, caplog
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             with pytest.raises(NotAuthenticated, match="sign in again"):
-                asyncio.run(authenticator.authenticate(BAD[what], "notes/a"))
+                asyncio.run(authenticator.authenticate(Credentials(BAD[what]), "notes/a"))
     (record,) = caplog.records
     assert len(BAD[what]) < 3 or BAD[what] not in record.getMessage()
 
@@ -107,7 +107,7 @@ def test_no_token_is_told_to_sign_in() -> None:
 
 def test_an_audience_and_an_issuer_are_asked_for_where_they_are_set() -> None:
     good = sign_token(SECRET, {**CLAIMS, "aud": "collabdoc", "iss": "https://id.example"})
-    assert authenticate(good, audience="collabdoc", issuer="https://id.example").user == "ana"
+    assert authenticate(good, audience="collabdoc", issuer="https://id.example").user.id == "ana"
     wrong: list[dict[str, Any]] = [{"audience": "other"}, {"audience": "collabdoc", "issuer": "https://other.example"}]
     for options in wrong:
         with pytest.raises(NotAuthenticated):
@@ -117,7 +117,7 @@ def test_an_audience_and_an_issuer_are_asked_for_where_they_are_set() -> None:
 
 
 def test_clocks_may_differ_a_little() -> None:
-    assert authenticate(sign_token(SECRET, {**CLAIMS, "exp": NOW - 5, "nbf": NOW + 5})).user == "ana"
+    assert authenticate(sign_token(SECRET, {**CLAIMS, "exp": NOW - 5, "nbf": NOW + 5})).user.id == "ana"
 
 
 def test_a_document_that_no_pattern_names_is_not_allowed() -> None:
@@ -175,8 +175,8 @@ def test_a_signature_is_verified_again_after_a_minute() -> None:
 
     authenticator = TokenAuthenticator(Rotating(), now=lambda: now)
     token = sign_token(SECRET, {**CLAIMS, "exp": NOW + 10_000})
-    asyncio.run(authenticator.authenticate(token, "notes/a"))
+    asyncio.run(authenticator.authenticate(Credentials(token), "notes/a"))
     keys[0] = read_key(b"t" * 32)
     now += 61
     with pytest.raises(NotAuthenticated):
-        asyncio.run(authenticator.authenticate(token, "notes/a"))
+        asyncio.run(authenticator.authenticate(Credentials(token), "notes/a"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from pycrdt import Doc, Text
 
-from collabdoc.auth import Grant, Permission
+from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, has_structs
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Rejected, Saved, ServerMessage, Update, Updates
@@ -110,6 +110,7 @@ class Person:
         self.world = world
         self.name = name
         self.permission = permission
+        self.user = User()
         self.doc: Doc[Any] = Doc()
         self.content = self.doc.get("content", type=Text)
         self.doc.observe(self._note_edit)
@@ -139,7 +140,8 @@ class Person:
     def opens(self, *, asked_to_resync: bool = False) -> None:
         self.session = Session(
             1,
-            Grant(self.name, self.permission),
+            Credentials(),
+            Grant(self.user, self.permission),
             self._wake,
             max_bytes=self.world.limits.outbox_bytes,
             asked_to_resync=asked_to_resync,

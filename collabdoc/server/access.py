@@ -1,6 +1,7 @@
 """Builds the authenticator that the settings name; refuses to put an open server on a network by accident."""
 
 import importlib
+from collections.abc import Callable
 
 from collabdoc.auth import Authenticator, OpenAuthenticator
 from collabdoc.config import Settings
@@ -10,8 +11,11 @@ from collabdoc.server.context import is_loopback
 from collabdoc.tokens import TokenAuthenticator
 
 
-def make_authenticator(settings: Settings) -> Authenticator:
-    """Raises `UsageError` where the settings name none, or an open server that others can reach."""
+def make_authenticator(settings: Settings, revoked: Callable[[str, str | None, float], bool]) -> Authenticator:
+    """Raises `UsageError` where the settings name none, or an open server that others can reach.
+
+    `revoked(user, token_id, issued_s)` says whether a token was taken back.
+    """
     match settings.auth:
         case "open":
             if not (settings.i_know_it_is_open or is_loopback(settings.host)):
@@ -22,7 +26,10 @@ def make_authenticator(settings: Settings) -> Authenticator:
             return OpenAuthenticator()
         case "token":
             return TokenAuthenticator(
-                _find_keys(settings), audience=settings.token_audience, issuer=settings.token_issuer
+                _find_keys(settings),
+                audience=settings.token_audience,
+                issuer=settings.token_issuer,
+                revoked=revoked,
             )
         case dotted if ":" in dotted:
             return _load_hook(dotted)
@@ -55,5 +62,5 @@ def _load_hook(dotted: str) -> Authenticator:
     # A class is made here, an object is taken as it is.
     hook: Authenticator = found() if isinstance(found, type) else found
     if not callable(getattr(hook, "authenticate", None)):
-        raise UsageError(f"the authenticator {dotted} has no method authenticate(token, document)")
+        raise UsageError(f"the authenticator {dotted} has no method authenticate(credentials, document)")
     return hook

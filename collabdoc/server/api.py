@@ -1,12 +1,12 @@
 """HTTP: the list of documents, their content, and the server's health. JSON in UTF-8, errors included."""
 
 import asyncio
-import contextlib
 import http
 import itertools
 import json
 import logging
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote
@@ -14,16 +14,17 @@ from urllib.parse import quote
 from tornado.web import HTTPError, RequestHandler
 
 from collabdoc import __version__
-from collabdoc.auth import Action, OpenAuthenticator, authorize
+from collabdoc.auth import EVERYTHING, Action, Credentials, Grant
 from collabdoc.content import FORMATS, MEDIA_TYPES, natural_format
 from collabdoc.document import MAX_TITLE_CHARACTERS, Kind
-from collabdoc.errors import HelperError, NoSuchDocument, NotAllowed, ProtocolError, StoreError
+from collabdoc.errors import HelperError, NoSuchDocument, NotAllowed, NotAuthenticated, ProtocolError, StoreError
 from collabdoc.protocol.native import check_name
-from collabdoc.server.context import Context, bearer_token, host_allowed, origin_allowed
+from collabdoc.server.context import Context, bearer_token, credentials_of, host_allowed, origin_allowed
 from collabdoc.store.base import DocumentRow
 
 log = logging.getLogger(__name__)
 
+CSRF_HEADER = "X-Collabdoc-Csrf"
 _READY_S = 2.0
 _STATUS_OF_CODE = {4400: 400, 4401: 401, 4403: 403, 4404: 404, 4413: 413, 4429: 429, 1012: 503, 1013: 503}
 _EXTENSIONS = {"text": "txt", "markdown": "md", "html": "html", "json": "json", "yjs": "yjs"}
@@ -58,6 +59,13 @@ class ApiHandler(RequestHandler):
         writes = self.request.method not in ("GET", "HEAD")
         if writes and origin and not origin_allowed(self.request, origin, self.context.settings.allow_origin):
             raise ApiError(403, f"a page of {origin:.100} may not change documents of this server")
+        if writes and bearer_token(self.request) is None and self.request.cookies:
+            self.check_csrf()
+
+    def check_csrf(self) -> None:
+        """A header that no form and no page of another site can send: cookies come along by themselves, it does not."""
+        if CSRF_HEADER not in self.request.headers:
+            raise ApiError(403, f"a change by the right of a cookie needs the header {CSRF_HEADER}: 1")
 
     def head(self, *arguments: str) -> Any:
         return self.get(*arguments)  # Tornado leaves the body out
@@ -106,16 +114,24 @@ class ApiHandler(RequestHandler):
             raise ApiError(400, f"{name} is {text[:40]!r}, expected a number")
         return min(int(text), most)
 
-    async def authorize(self, name: str, action: Action) -> None:
+    async def authorize(self, name: str, action: Action) -> Grant:
         """Asked before anything is looked up: a refusal does not tell what there is."""
-        await authorize(self.context.authenticator, bearer_token(self.request), check_name(name), action)
+        return await self.context.access.authorize(credentials_of(self.request), check_name(name), action)
 
-    async def find(self, name: str) -> DocumentRow:
-        await self.authorize(name, Action.READ)
+    async def find(self, name: str) -> tuple[DocumentRow, Grant]:
+        grant = await self.authorize(name, Action.READ)
         row = await self.context.rooms.get(name)
         if row is None:
             raise NoSuchDocument(f"there is no document {name!r}")
-        return row
+        return row, grant
+
+    async def describe(self, found: Sequence[tuple[DocumentRow, Grant]]) -> list[dict[str, Any]]:
+        """Documents as the asker sees them."""
+        links = await self.context.links.count([row.name for row, _ in found])
+        return [
+            {**_as_json(row), "permission": grant.permission.name.lower(), "links": links.get(row.name, 0)}
+            for row, grant in found
+        ]
 
 
 class Documents(ApiHandler):
@@ -125,26 +141,37 @@ class Documents(ApiHandler):
         query = self.get_query_argument("q", "")[:200]
         limit = self.read_count("limit", 50, self.context.settings.limits.list_documents)
         offset = self.read_count("offset", 0, 2**31)
-        if isinstance(self.context.authenticator, OpenAuthenticator):
+        if self.context.access.is_open:
             rows, total = await self.context.rooms.list(query=query, limit=limit, offset=offset)
+            grant = await self.context.access.grant(Credentials(), EVERYTHING)
+            page = [(row, grant) for row in rows]
         else:
             readable = await self._readable(query)
-            rows, total = readable[offset : offset + limit], len(readable)
-        self.answer({"documents": [_as_json(row) for row in rows], "total": total})
+            page, total = readable[offset : offset + limit], len(readable)
+        self.answer({"documents": await self.describe(page), "total": total})
 
-    async def _readable(self, query: str) -> list[DocumentRow]:
+    async def _readable(self, query: str) -> list[tuple[DocumentRow, Grant]]:
         """All documents that match and that the reader may read; the others are not even counted."""
-        found: list[DocumentRow] = []
+        found: list[tuple[DocumentRow, Grant]] = []
         step = self.context.settings.limits.list_documents
+        guest = await self._is_guest()
         for start in itertools.count(0, step):
             rows, total = await self.context.rooms.list(query=query, limit=step, offset=start)
             for row in rows:
-                with contextlib.suppress(NotAllowed):
-                    await self.authorize(row.name, Action.READ)
-                    found.append(row)
+                try:
+                    found.append((row, await self.authorize(row.name, Action.READ)))
+                except NotAllowed:
+                    pass
+                except NotAuthenticated:
+                    if not guest:
+                        raise
             if start + step >= total:
                 break
         return found
+
+    async def _is_guest(self) -> bool:
+        """Whether the reader has no sign-in, but a link that opens something."""
+        return bool(await self.context.links.find(credentials_of(self.request).links))
 
     async def post(self) -> None:
         body = self.read_object()
@@ -156,20 +183,22 @@ class Documents(ApiHandler):
             raise ApiError(400, 'kind is neither "rich" nor "text"')
         if not isinstance(name, str):
             raise ApiError(400, "name is not a string")
-        await self.authorize(name, Action.CREATE)
+        grant = await self.authorize(name, Action.CREATE)
         row = await self.context.rooms.create(name, title=title, kind=cast(Kind, kind))
         if row is None:
             raise ApiError(409, f"there is a document {name!r} already")
         self.set_status(201)
         self.set_header("Location", f"/api/documents/{quote(name, safe='')}")
-        self.answer(_as_json(row))
+        [described] = await self.describe([(row, grant)])
+        self.answer(described)
 
 
 class Document(ApiHandler):
     """One document: `GET` tells, `DELETE` ends it."""
 
     async def get(self, name: str) -> None:
-        self.answer(_as_json(await self.find(name)))
+        [described] = await self.describe([await self.find(name)])
+        self.answer(described)
 
     async def delete(self, name: str) -> None:
         await self.authorize(name, Action.DELETE)
@@ -183,7 +212,7 @@ class Content(ApiHandler):
     """`GET`: the content as it is committed, in a format."""
 
     async def get(self, name: str) -> None:
-        row = await self.find(name)
+        row, _ = await self.find(name)
         format_ = self.get_query_argument("format", natural_format(row.kind))
         if format_ not in FORMATS:
             raise ApiError(400, f"format is {format_[:40]!r}, expected one of {', '.join(FORMATS)}")
@@ -234,12 +263,13 @@ def _as_json(row: DocumentRow) -> dict[str, Any]:
         "name": row.name,
         "title": row.title,
         "kind": row.kind or None,
-        "created_at": _iso(row.created_ms),
-        "updated_at": _iso(row.changed_ms),
+        "created_at": as_iso(row.created_ms),
+        "updated_at": as_iso(row.changed_ms),
     }
 
 
-def _iso(ms: int) -> str:
+def as_iso(ms: int) -> str:
+    """Unix milliseconds as ISO 8601 in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -13,12 +13,16 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from collabdoc import __version__
+from collabdoc.access import Access
 from collabdoc.auth import Authenticator
 from collabdoc.config import Settings
 from collabdoc.errors import CollabdocError, UsageError
 from collabdoc.helper import Helper
+from collabdoc.links import Links
+from collabdoc.reader import Reader
+from collabdoc.revocations import Revocations
 from collabdoc.rooms import Rooms
-from collabdoc.server import api
+from collabdoc.server import account, api
 from collabdoc.server.access import make_authenticator
 from collabdoc.server.context import Context
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
@@ -44,10 +48,14 @@ def make_application(context: Context) -> Application:
             (r"/healthz", api.Health, shared),
             (r"/readyz", api.Ready, shared),
             (r"/api/documents", api.Documents, shared),
+            (r"/api/session", account.SignIn, shared),
+            (r"/api/revocations", account.Revoked, shared),
             (r"/api/documents/(.+)/content", api.Content, shared),
+            (r"/api/documents/(.+)/links", account.DocumentLinks, shared),
+            (r"/api/documents/(.+)/links/([0-9a-f]+)", account.DocumentLink, shared),
             (r"/api/documents/(.+)", api.Document, shared),
             (r"/static/(.+)", StaticHandler, assets),
-            (r"/(?:d/.+)?", PageHandler, assets),
+            (r"/(?:d/.+|sign-in|share)?", PageHandler, assets),
         ],
         default_handler_class=api.NotFound,
         default_handler_args=shared,
@@ -64,7 +72,7 @@ class Server:
     ) -> None:
         """`store` and `authenticator` take the place of those that the settings name."""
         self.settings = settings
-        self._authenticator = authenticator or make_authenticator(settings)
+        self._authenticator = authenticator or make_authenticator(settings, self._is_revoked)
         self._store = store
 
     async def __aenter__(self) -> "Server":
@@ -73,13 +81,18 @@ class Server:
         async with AsyncExitStack() as stack:
             store = self._store or SqliteStore(self.settings.data)
             stack.callback(store.close)
+            reader = await stack.enter_async_context(Reader())
             writer = await stack.enter_async_context(Writer(store, limits))
+            revocations = Revocations(store, reader, writer, limits, now_s=time.time)
+            await revocations.load()
+            links = Links(store, reader, writer, limits, now_ms=lambda: time.time_ns() // 1_000_000)
             helper = await stack.enter_async_context(
                 Helper(memory_bytes=limits.helper_memory_bytes, timeout_s=limits.helper_s)
             )
             server = f"collabdoc/{__version__}"
-            self.rooms = await stack.enter_async_context(Rooms(store, writer, helper, limits, server=server))
-            self.context = Context(self.settings, self.rooms, self._authenticator, time.monotonic)
+            self.rooms = await stack.enter_async_context(Rooms(store, reader, writer, helper, limits, server=server))
+            access = Access(self._authenticator, links)
+            self.context = Context(self.settings, self.rooms, access, links, revocations, time.monotonic)
             self._http = HTTPServer(
                 make_application(self.context),
                 max_body_size=limits.http_body_bytes,
@@ -104,6 +117,9 @@ class Server:
     def url(self) -> str:
         host = self.settings.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def _is_revoked(self, user: str, token_id: str | None, issued_s: float) -> bool:
+        return self.context.revocations.covers(user, token_id, issued_s)
 
     async def _stop(self) -> None:
         """Refuse what is new, commit what was taken, say goodbye, make the last snapshots."""
@@ -139,6 +155,9 @@ class Server:
 
     async def _keep_sockets_alive(self) -> None:
         # One round for all: a timer for each socket costs memory and wake-ups.
+        # Tokens and links tell by themselves when they end; an operator's own authenticator has to be asked.
+        access = self.context.access
+        asks_again = not (access.is_open or access.by_tokens)
         while True:
             await asyncio.sleep(_ROUND_S)
             now_s = time.monotonic()
@@ -146,6 +165,8 @@ class Server:
                 try:
                     socket.keep_alive(now_s)
                     socket.end_expired(time.time())
+                    if asks_again and now_s - socket.checked_s >= self.settings.recheck_s:
+                        socket.recheck(lambda _: True)
                 except Exception:
                     log.exception("a socket could not be kept alive")
 

@@ -11,24 +11,35 @@ from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
-from collabdoc.auth import Authenticator
+from collabdoc.access import Access
+from collabdoc.auth import Credentials
 from collabdoc.config import Settings
+from collabdoc.links import Links, join_token, split_token
+from collabdoc.revocations import Revocations
 from collabdoc.rooms import Rooms
 
 if TYPE_CHECKING:
     from collabdoc.server.websocket import NativeSocket
+    from collabdoc.session import Session
 
 
 @dataclass(slots=True)
 class Context:
     settings: Settings
     rooms: Rooms
-    authenticator: Authenticator
+    access: Access
+    links: Links
+    revocations: Revocations
     monotonic: Callable[[], float]
     sockets: set[NativeSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
     """How often each code was given: to a socket, to a channel, or for a rejected edit."""
     draining: bool = False
+
+    def recheck(self, concerns: Callable[[Session], bool]) -> None:
+        """Something was taken back: ask again what the sessions that it concerns may do."""
+        for socket in self.sockets:
+            socket.recheck(concerns)
 
 
 def origin_allowed(request: HTTPServerRequest, origin: str, allowed: Iterable[str]) -> bool:
@@ -59,7 +70,28 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+SESSION_COOKIE = "collabdoc_session"
+LINK_COOKIE = "collabdoc_share_"
+
+
+def credentials_of(request: HTTPServerRequest, token: str | None = None) -> Credentials:
+    """What a client shows of itself: a token that it says, else what came with the connection.
+
+    Share links that were opened in a browser count beside whoever is signed in there.
+    """
+    cookies = {name: morsel.value for name, morsel in request.cookies.items()}
+    links = [
+        join_token(name.removeprefix(LINK_COOKIE), secret)
+        for name, secret in cookies.items()
+        if name.startswith(LINK_COOKIE)
+    ]
+    token = token or bearer_token(request) or cookies.get(SESSION_COOKIE)
+    if token is not None and split_token(token) is not None:
+        return Credentials(None, (token, *links), cookies)
+    return Credentials(token, tuple(links), cookies)
+
+
 def bearer_token(request: HTTPServerRequest) -> str | None:
-    """The credentials that came with the connection itself."""
+    """The token of the header `Authorization`, which no page of another site can send."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else None

@@ -9,17 +9,21 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 
-from collabdoc.auth import Action, authorize
+from collabdoc.auth import Action, Grant
 from collabdoc.errors import (
     Malformed,
+    NotAllowed,
     NotAuthenticated,
     Overloaded,
+    PermissionChanged,
     ProtocolError,
     RateLimited,
     SilentTooLong,
@@ -37,13 +41,14 @@ from collabdoc.protocol.messages import (
     Rejected,
     Update,
 )
-from collabdoc.server.context import Context, bearer_token, host_allowed, origin_allowed
+from collabdoc.server.context import Context, credentials_of, host_allowed, origin_allowed
 from collabdoc.server.frames import FrameWriter, encode_frame, frame_head
 from collabdoc.session import Batch, Outgoing, Session
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED_CHANNELS = 64
+_ASK_S = 3.0
 _MAX_CLOSE_REASON_BYTES = 123
 
 
@@ -53,7 +58,7 @@ class NativeSocket(WebSocketHandler):
     def initialize(self, context: Context) -> None:
         self._context = context
         self._sessions: dict[int, Session] = {}
-        self._opening: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ended: deque[int] = deque(maxlen=_REMEMBERED_CHANNELS)
         self._asked_to_resync: set[str] = set()
         self._ready: deque[Session] = deque()
@@ -62,7 +67,7 @@ class NativeSocket(WebSocketHandler):
         self._flush_due = False
         self._failed = False
         self._writer: FrameWriter | None = None
-        self.heard_s = context.monotonic()
+        self.heard_s = self.checked_s = context.monotonic()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # Tornado's side
@@ -109,7 +114,7 @@ class NativeSocket(WebSocketHandler):
     def on_close(self) -> None:
         self._failed = True
         self._context.sockets.discard(self)
-        for task in self._opening.values():
+        for task in self._tasks.values():
             task.cancel()
         for session in self._sessions.values():
             self._context.rooms.leave(session)
@@ -133,10 +138,13 @@ class NativeSocket(WebSocketHandler):
             self.ping()
 
     def end_expired(self, now: float) -> None:
-        """Close the channels whose grant has come to its end; `now` is Unix time in seconds."""
-        for session in list(self._sessions.values()):
-            if session.grant.expires is not None and session.grant.expires <= now:
-                session.close(NotAuthenticated("your sign-in has expired: sign in again"))
+        """Ask again about channels whose grant has come to its end; `now` is Unix time in seconds."""
+        self._ask_again(lambda session: session.grant.expires is not None and session.grant.expires <= now)
+
+    def recheck(self, concerns: Callable[[Session], bool]) -> None:
+        """Ask again what these sessions may do; those that may do something else are closed, and told."""
+        self.checked_s = self._context.monotonic()
+        self._ask_again(concerns)
 
     def go_away(self, retry_after_ms: int, reason: str) -> None:
         """Say that the server ends, after everything that is still to be said."""
@@ -174,20 +182,21 @@ class NativeSocket(WebSocketHandler):
             case Auth(channel, token):
                 session = self._sessions.get(channel)
                 if session is not None:
-                    if renewing := self._opening.pop(channel, None):
-                        renewing.cancel()
-                    self._own(channel, lambda: self._renew(session, token))
+                    if asking := self._tasks.pop(channel, None):
+                        asking.cancel()
+                    session.credentials = credentials_of(self.request, token)
+                    self._own(channel, partial(self._ask, session))
             case None:
                 pass  # a later version's message
 
     def _start_opening(self, message: Open) -> None:
         channel = message.channel
-        if channel in self._sessions or channel in self._opening:
+        if channel in self._sessions or channel in self._tasks:
             self._close_channel(channel, Malformed(f"channel {channel} is open already"))
             return
         try:
             native.check_name(message.document)
-            if len(self._sessions) + len(self._opening) >= self._context.settings.limits.channels_per_socket:
+            if len(self._sessions.keys() | self._tasks.keys()) >= self._context.settings.limits.channels_per_socket:
                 raise RateLimited(
                     f"one socket has at most {self._context.settings.limits.channels_per_socket} channels"
                 )
@@ -203,27 +212,28 @@ class NativeSocket(WebSocketHandler):
             try:
                 await work()
             except ProtocolError as error:
-                self._opening.pop(channel, None)
+                self._tasks.pop(channel, None)
                 self._close_channel(channel, error)
             except Exception:
                 log.exception("a channel could not be served")
-                self._opening.pop(channel, None)
+                self._tasks.pop(channel, None)
                 self._close_channel(channel, Overloaded("the server made a mistake, try again"))
             finally:
-                if self._opening.get(channel) is asyncio.current_task():
-                    del self._opening[channel]
+                if self._tasks.get(channel) is asyncio.current_task():
+                    del self._tasks[channel]
 
-        self._opening[channel] = asyncio.create_task(run())
+        self._tasks[channel] = asyncio.create_task(run())
 
     async def _open_channel(self, message: Open) -> None:
         context = self._context
-        token = message.token or bearer_token(self.request)
-        grant = await authorize(context.authenticator, token, message.document, Action.OPEN)
+        credentials = credentials_of(self.request, message.token)
+        grant = await context.access.authorize(credentials, message.document, Action.OPEN)
         # A client that has seen the document does not make it anew: it was deleted, and is to be told so.
         create = grant.allows(Action.CREATE) and message.epoch is None
         room = await context.rooms.open(message.document, create=create)
         session = Session(
             message.channel,
+            credentials,
             grant,
             self._wake,
             max_bytes=context.settings.limits.outbox_bytes,
@@ -233,9 +243,28 @@ class NativeSocket(WebSocketHandler):
         room.join(session, message)
         context.rooms.schedule(room)
 
-    async def _renew(self, session: Session, token: str) -> None:
+    def _ask_again(self, concerns: Callable[[Session], bool]) -> None:
+        for channel, session in list(self._sessions.items()):
+            if channel not in self._tasks and concerns(session):
+                self._own(channel, partial(self._ask, session))
+
+    async def _ask(self, session: Session) -> None:
+        """What a session may do now; where that is something else than it was told, it has to open again."""
         assert session.room is not None
-        session.grant = await authorize(self._context.authenticator, token, session.room.name, Action.OPEN)
+        name, expires = session.room.name, session.grant.expires
+        try:
+            async with asyncio.timeout(_ASK_S):
+                grant = await self._context.access.authorize(session.credentials, name, Action.OPEN)
+        except (NotAllowed, NotAuthenticated):
+            raise
+        except Exception as error:  # could not look: no reason to end what was granted, and none to prolong it
+            log.warning("document %a: whether a grant still holds could not be asked: %r", name, error)
+            if expires is not None and expires <= time.time():
+                raise NotAuthenticated("your sign-in has expired, and could not be renewed: sign in again") from error
+            return
+        if _role(grant) != _role(session.grant):
+            raise PermissionChanged("what you may do in this document has changed: open it again")
+        session.grant = grant
 
     def _close_channel(self, channel: int, error: ProtocolError) -> None:
         """End one channel with a reason."""
@@ -245,7 +274,7 @@ class NativeSocket(WebSocketHandler):
         self._reply(native.encode_server(Closed(channel, error.code, error.reason)))
 
     def _forget(self, channel: int) -> None:
-        if task := self._opening.pop(channel, None):
+        if task := self._tasks.pop(channel, None):
             task.cancel()
         if session := self._sessions.pop(channel, None):
             self._context.rooms.leave(session)
@@ -314,6 +343,11 @@ class NativeSocket(WebSocketHandler):
     def _end(self, code: int, reason: str) -> None:
         self._failed = True
         self.close(code, reason.encode()[:_MAX_CLOSE_REASON_BYTES].decode(errors="ignore"))
+
+
+def _role(grant: Grant) -> tuple[str, bool]:
+    """What a client was told of its grant: who it is, and whether it may write."""
+    return grant.user.id, grant.allows(Action.WRITE)
 
 
 def _frame(channel: int, outgoing: Outgoing) -> bytes:

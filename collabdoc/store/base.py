@@ -61,8 +61,31 @@ class Snapshot:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """A share link. `secret_hash` is what the store keeps of its secret; `expires_ms` is None where it does not end."""
+
+    id: str
+    document: str
+    secret_hash: bytes
+    permission: int
+    label: str
+    created_by: str
+    created_ms: int
+    expires_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationRow:
+    """Tokens that count no longer: of a user (`kind` "user") or with an id ("token"), made up to a time."""
+
+    kind: str
+    value: str
+    before_s: float
+
+
 class Store(Protocol):
-    """What a room's writer and the lists of documents need."""
+    """What a room's writer, the lists of documents and their share links need."""
 
     # Writing
 
@@ -82,6 +105,15 @@ class Store(Protocol):
         come back.
         """
 
+    def put_link(self, link: LinkRow) -> bool:
+        """Keep a share link as long as its document lives; False where there is no such document."""
+
+    def delete_link(self, document: str, link_id: str) -> bool:
+        """False where the document has no such link."""
+
+    def put_revocation(self, revocation: RevocationRow) -> None:
+        """Keep a revocation; a later one of the same user or token takes the place of an earlier."""
+
     def check_writable(self) -> None:
         """Raise the `StoreError` that a commit would meet."""
 
@@ -93,5 +125,16 @@ class Store(Protocol):
 
     def list(self, *, query: str, limit: int, offset: int) -> tuple[list[DocumentRow], int]:
         """Documents whose title or name holds `query`, most recently changed first, and how many there are."""
+
+    def links(self, document: str) -> Sequence[LinkRow]:
+        """A document's share links, newest first, those that have ended included."""
+
+    def find_links(self, link_ids: Sequence[str]) -> Sequence[LinkRow]:
+        """The share links with these ids, in any order; unknown ids are left out."""
+
+    def count_links(self, documents: Sequence[str], *, now_ms: int) -> dict[str, int]:
+        """How many share links each document has that have not ended; documents without one are left out."""
+
+    def revocations(self) -> Sequence[RevocationRow]: ...
 
     def close(self) -> None: ...

@@ -16,13 +16,14 @@ from zlib import crc32
 from filelock import FileLock, Timeout
 
 from collabdoc.errors import StoreDamaged, StoreError, StoreStopped, UsageError
-from collabdoc.store.base import Append, DocumentRow, Entry, Loaded, Snapshot
+from collabdoc.store.base import Append, DocumentRow, Entry, LinkRow, Loaded, RevocationRow, Snapshot
 
-REVISION = "0001"
+REVISION = "0002"
 APPLICATION_ID = 0x63446F63
 FILE_NAME = "collabdoc.sqlite3"
 
 _ROW = "name, epoch, title, kind, seq, created_ms, changed_ms"
+_LINK = "link.id, document.name, secret_hash, permission, label, created_by, link.created_ms, expires_ms"
 _FSYNC_FAILED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 
 
@@ -105,6 +106,31 @@ class SqliteStore:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return True
 
+    def put_link(self, link: LinkRow) -> bool:
+        with self._transaction() as db:
+            made = db.execute(
+                "INSERT INTO link (id, document_id, secret_hash, permission, label, created_by, created_ms, expires_ms)"
+                " SELECT ?, id, ?, ?, ?, ?, ?, ? FROM document WHERE name = ?",
+                (
+                    *(link.id, link.secret_hash, link.permission, link.label, link.created_by),
+                    *(link.created_ms, link.expires_ms, link.document),
+                ),
+            )
+            return made.rowcount == 1
+
+    def delete_link(self, document: str, link_id: str) -> bool:
+        of_document = "document_id = (SELECT id FROM document WHERE name = ?)"
+        with self._transaction() as db:
+            return db.execute(f"DELETE FROM link WHERE id = ? AND {of_document}", (link_id, document)).rowcount == 1
+
+    def put_revocation(self, revocation: RevocationRow) -> None:
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO revocation (kind, value, before_s) VALUES (?, ?, ?)"
+                " ON CONFLICT (kind, value) DO UPDATE SET before_s = max(before_s, excluded.before_s)",
+                (revocation.kind, revocation.value, revocation.before_s),
+            )
+
     def check_writable(self) -> None:
         with self._transaction() as db:
             # A write that changes no row still has to take the lock; SQLite reports a read-only file or disk here.
@@ -158,6 +184,27 @@ class SqliteStore:
             ).fetchall()
         return [DocumentRow(*row) for row in rows], total
 
+    def links(self, document: str) -> Sequence[LinkRow]:
+        return self._find_links("document.name = ? ORDER BY link.created_ms DESC, link.rowid DESC", [document])
+
+    def find_links(self, link_ids: Sequence[str]) -> Sequence[LinkRow]:
+        return self._find_links(f"link.id IN ({_placeholders(link_ids)})", link_ids)
+
+    def count_links(self, documents: Sequence[str], *, now_ms: int) -> dict[str, int]:
+        with _translated():
+            return dict(
+                self._reader.execute(
+                    "SELECT document.name, count(*) FROM link JOIN document ON document.id = document_id"
+                    f" WHERE document.name IN ({_placeholders(documents)})"
+                    " AND (expires_ms IS NULL OR expires_ms > ?) GROUP BY document.name",
+                    (*documents, now_ms),
+                ).fetchall()
+            )
+
+    def revocations(self) -> Sequence[RevocationRow]:
+        with _translated():
+            return [RevocationRow(*row) for row in self._reader.execute("SELECT kind, value, before_s FROM revocation")]
+
     def close(self) -> None:
         # The writer closes after the reader: only it can take the WAL's file away.
         with self._opened, _translated():
@@ -192,6 +239,13 @@ class SqliteStore:
             yield self._reader
         finally:
             self._reader.execute("ROLLBACK")
+
+    def _find_links(self, where: str, values: Sequence[str]) -> Sequence[LinkRow]:
+        with _translated():
+            rows = self._reader.execute(
+                f"SELECT {_LINK} FROM link JOIN document ON document.id = document_id WHERE {where}", values
+            ).fetchall()
+        return [LinkRow(*row) for row in rows]
 
     def _append_one(self, db: sqlite3.Connection, append: Append) -> int:
         found = db.execute("SELECT id, seq FROM document WHERE name = ?", (append.document,)).fetchone()
@@ -288,6 +342,10 @@ def _translated() -> Iterator[None]:
 def _check_crc(payload: bytes, crc: int, what: str) -> None:
     if crc32(payload) != crc:
         raise StoreDamaged(f"{what} is damaged: its checksum is {crc32(payload):08x}, expected {crc:08x}")
+
+
+def _placeholders(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _search_text(title: str, name: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from pycrdt import Map, Text, XmlElement, XmlFragment, XmlText
 
-from collabdoc.auth import Grant, Permission
+from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.client import connect
 from collabdoc.config import load_settings
 from collabdoc.errors import NotAllowed, NotAuthenticated
@@ -21,16 +21,16 @@ from tests.process import ServerProcess
 class _Porter:
     """Lets authors write, and others do what the first part of a document's name says."""
 
-    async def authenticate(self, token: str | None, document: str) -> Grant:
-        if token == "author":
-            return Grant(user="author", permission=Permission.WRITE)
+    async def authenticate(self, credentials: Credentials, document: str) -> Grant:
+        if credentials.token == "author":
+            return Grant(User("author"), Permission.WRITE)
         match document.partition("/")[0]:
             case "members":
                 raise NotAuthenticated("sign in first")
             case "secret":
                 raise NotAllowed("ask the owner")
             case "read":
-                return Grant(user="", permission=Permission.READ)
+                return Grant(User(), Permission.READ)
         raise AssertionError(f"nobody asks for {document!r} here")
 
 

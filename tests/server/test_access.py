@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from collabdoc.auth import Grant, OpenAuthenticator, Permission
+from collabdoc.auth import Credentials, Grant, OpenAuthenticator, Permission, User, authenticate
 from collabdoc.config import load_settings
 from collabdoc.errors import UsageError
 from collabdoc.server.access import make_authenticator
@@ -15,7 +15,7 @@ SECRET = "s" * 32
 
 
 def make(**settings: Any) -> Any:
-    return make_authenticator(load_settings(settings))
+    return make_authenticator(load_settings(settings), lambda user, token_id, issued_s: False)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
@@ -35,7 +35,7 @@ async def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("COLLABDOC_TOKEN_KEY", SECRET)
     authenticator = make(auth="token", host="0.0.0.0")
     token = sign_token(SECRET.encode(), {"sub": "ana", "docs": {"*": "write"}})
-    assert (await authenticator.authenticate(token, "a")).user == "ana"
+    assert (await authenticator.authenticate(Credentials(token), "a")).user.id == "ana"
 
 
 @pytest.mark.gen_test
@@ -43,7 +43,7 @@ async def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(SECRET + "\n")
     token = sign_token(SECRET.encode(), {"sub": "ana", "docs": {"*": "write"}})
     authenticator = make(auth="token", token_key_file=tmp_path / "key")
-    assert (await authenticator.authenticate(token, "a")).user == "ana"
+    assert (await authenticator.authenticate(Credentials(token), "a")).user.id == "ana"
 
 
 def test_a_secret_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,11 +74,11 @@ def test_what_cannot_serve_is_named(settings: dict[str, Any], says: str) -> None
 class Hook:
     """An operator's own."""
 
-    async def authenticate(self, token: str | None, document: str) -> Grant:
-        return Grant("hooked", Permission.READ)
+    def authenticate(self, credentials: Credentials, document: str) -> Grant:
+        return Grant(User("hooked"), Permission.READ)
 
 
 @pytest.mark.gen_test
 async def test_an_operators_own_authenticator_is_loaded_by_name() -> None:
     hook = make(auth=f"{__name__}:Hook", host="0.0.0.0")
-    assert await hook.authenticate(None, "a") == Grant("hooked", Permission.READ)
+    assert await authenticate(hook, Credentials(), "a") == Grant(User("hooked"), Permission.READ)

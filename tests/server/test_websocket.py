@@ -5,7 +5,7 @@ import asyncio
 import msgpack
 import pytest
 
-from collabdoc.auth import Grant, Permission
+from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.awareness import Entry, decode, encode
 from collabdoc.config import Limits
 from collabdoc.errors import NotAllowed, NotAuthenticated
@@ -241,13 +241,13 @@ async def test_more_channels_than_a_socket_may_have_are_refused(start_server: Se
 class _Authenticator:
     """`read`, `write` and `nobody` are what their names say."""
 
-    async def authenticate(self, token: str | None, document: str) -> Grant:
+    async def authenticate(self, credentials: Credentials, document: str) -> Grant:
         await asyncio.sleep(0)
-        match token:
+        match credentials.token:
             case "read":
-                return Grant("reader", Permission.READ)
+                return Grant(User("reader"), Permission.READ)
             case "write":
-                return Grant("writer", Permission.WRITE)
+                return Grant(User("writer"), Permission.WRITE)
             case "nobody":
                 raise NotAllowed("you may not open this document")
             case _:
@@ -268,10 +268,11 @@ async def test_credentials_decide_what_a_channel_may_do(start_server: ServerFact
     assert (await reader.hears(Rejected)).code == 4403
     reader.says(Open(4, "unborn", b"\x00", "read"))
     assert (await reader.hears(Closed)).code == 4404
-    reader.says(Auth(3, "write"), Ping(1))
-    await reader.hears(Pong)
-    reader.says(Update(3, 2, typed("yes")))
-    assert await reader.hears(Saved) == Saved(3, 2)
+    reader.says(Auth(3, "write"))
+    assert (await reader.hears(Closed)).code == 1012, "it was told that it may only read, and is to be told anew"
+    assert (await reader.opens("a", channel=5, token="write")).mode == "write"
+    reader.says(Update(5, 1, typed("yes")))
+    assert await reader.hears(Saved) == Saved(5, 1)
 
 
 async def test_a_silent_socket_is_pinged_and_then_closed(start_server: ServerFactory) -> None:

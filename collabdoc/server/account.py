@@ -1,0 +1,158 @@
+"""HTTP for who somebody is and whom a document is shared with: signing in, share links, revocations.
+
+A browser's credentials are cookies that no script reads and no other site sends along: one for who is signed in, one
+for each share link that was opened. What comes in by `POST /api/session` leaves the address for good.
+"""
+
+import http.cookies
+import time
+from typing import Any
+
+from collabdoc.auth import EVERYTHING, Action, Credentials, Identity, Permission, User
+from collabdoc.errors import NoSuchDocument, NotAuthenticated
+from collabdoc.links import Wish, split_token
+from collabdoc.server.api import ApiError, ApiHandler, as_iso
+from collabdoc.server.context import LINK_COOKIE, SESSION_COOKIE, credentials_of
+from collabdoc.session import Session
+from collabdoc.store.base import LinkRow
+
+MAX_COOKIE_BYTES = 3_800
+"""What all browsers keep, less the attributes."""
+_NEVER_S = 400 * 86_400
+"""The longest that browsers keep a cookie."""
+
+
+class SignIn(ApiHandler):
+    """`/api/session`: `GET` tells who is signed in, `POST` keeps a token in a cookie, `DELETE` signs out."""
+
+    async def get(self) -> None:
+        self.answer(self._tell(await self._identify(credentials_of(self.request))))
+
+    async def post(self) -> None:
+        self.check_csrf()
+        token = self.read_object().get("token")
+        if not isinstance(token, str) or not token:
+            raise ApiError(400, "token is not a string")
+        if (parts := split_token(token)) is not None:
+            link = await self.context.access.follow(token)
+            self._keep(LINK_COOKIE + parts[0], parts[1], None if link.expires_ms is None else link.expires_ms / 1000)
+            identity = await self._identify(credentials_of(self.request))
+            self.answer({**self._tell(identity), "document": link.document})
+            return
+        identity = await self.context.access.identify(Credentials(token))
+        if len(token) > MAX_COOKIE_BYTES or not token.isascii():
+            raise ApiError(400, f"a token that signs in has at most {MAX_COOKIE_BYTES} characters")
+        self._keep(SESSION_COOKIE, token, identity.expires)
+        self.answer(self._tell(identity))
+
+    def delete(self) -> None:
+        self.check_csrf()
+        for name in self.request.cookies:
+            if name == SESSION_COOKIE or name.startswith(LINK_COOKIE):
+                self._set_cookie(name, "", 0)
+        self.set_status(204)
+        self.finish()
+
+    async def _identify(self, credentials: Credentials) -> Identity:
+        try:
+            return await self.context.access.identify(credentials)
+        except NotAuthenticated:
+            return Identity(User())
+
+    def _tell(self, identity: Identity) -> dict[str, Any]:
+        user = identity.user
+        return {
+            "open": self.context.access.is_open,
+            "user": {"id": user.id, "name": user.name or user.id, "color": user.color} if user.id else None,
+            "expires_at": None if identity.expires is None else as_iso(int(identity.expires * 1000)),
+            "sign_in_url": self.context.settings.sign_in_url,
+        }
+
+    def _keep(self, name: str, value: str, expires: float | None) -> None:
+        self._set_cookie(name, value, _NEVER_S if expires is None else int(expires - time.time()))
+
+    def _set_cookie(self, name: str, value: str, max_age_s: int) -> None:
+        # A proxy may have ended TLS, but the page's own origin tells how the browser reached it.
+        secure = self.request.headers.get("Origin", "").startswith("https:") or self.request.protocol == "https"
+        # Strict does not cut off who comes by a link from elsewhere: the pages need no cookie, what they ask for does.
+        attributes = {"path": "/", "max_age": max_age_s, "httponly": True, "samesite": "Strict", "secure": secure}
+        try:
+            self.set_cookie(name, value, **attributes)  # type: ignore[arg-type]  # each of its own kind
+        except (ValueError, http.cookies.CookieError):
+            raise ApiError(400, "the token holds characters that no cookie can") from None
+
+
+class DocumentLinks(ApiHandler):
+    """`/api/documents/<name>/links`: `GET` lists the share links of a document, `POST` makes one."""
+
+    async def get(self, name: str) -> None:
+        await self.authorize(name, Action.ADMINISTER)
+        self.answer({"links": [_as_json(row) for row in await self.context.links.of(name)]})
+
+    async def post(self, name: str) -> None:
+        if self.context.access.is_open:
+            raise ApiError(409, "everybody may do everything on this server: links need one with --auth token")
+        grant = await self.authorize(name, Action.ADMINISTER)
+        wish = self._read_wish(grant.user.name or grant.user.id)
+        row, token = await self.context.links.make(name, wish)
+        self.set_status(201)
+        self.answer({**_as_json(row), "path": f"/share#{token}"})
+
+    def _read_wish(self, created_by: str) -> Wish:
+        body = self.read_object()
+        role, label, lasts_s = body.get("permission"), body.get("label", ""), body.get("expires_in_s")
+        if not isinstance(role, str) or role.upper() not in Permission.__members__:
+            raise ApiError(400, "permission is none of read, comment, write")
+        if not isinstance(label, str):
+            raise ApiError(400, "label is not a string")
+        if "expires_in_s" not in body or isinstance(lasts_s, bool) or not isinstance(lasts_s, int | float | None):
+            raise ApiError(400, "expires_in_s is neither a number of seconds nor null, for a link that does not end")
+        return Wish(Permission[role.upper()], label.strip(), created_by, lasts_s)
+
+
+class DocumentLink(ApiHandler):
+    """`DELETE /api/documents/<name>/links/<id>` takes a link back; who came by it is sent out."""
+
+    async def delete(self, name: str, link_id: str) -> None:
+        await self.authorize(name, Action.ADMINISTER)
+        if not await self.context.links.revoke(name, link_id):
+            raise NoSuchDocument("this link does not exist, or was taken back already")
+        self.context.recheck(lambda session: _came_by_link(session, name))
+        self.set_status(204)
+        self.finish()
+
+
+class Revoked(ApiHandler):
+    """`POST /api/revocations` with `{"user"}` or `{"token_id"}`: such tokens count no longer, at once."""
+
+    async def post(self) -> None:
+        if not self.context.access.by_tokens:
+            raise ApiError(409, "this server knows no tokens that could be taken back: it runs without --auth token")
+        (await self.context.access.grant(credentials_of(self.request), EVERYTHING)).check(Action.ADMINISTER)
+        body = self.read_object()
+        named = [(kind, body.get(key)) for kind, key in (("user", "user"), ("token", "token_id")) if key in body]
+        if len(named) != 1 or not isinstance(value := named[0][1], str) or not 0 < len(value) <= 200:
+            raise ApiError(400, "expected either user or token_id, a string of 1 to 200 characters")
+        kind = named[0][0]
+        await self.context.revocations.add("user" if kind == "user" else "token", value)
+        self.context.recheck(lambda session: _concerns(session, kind, value))
+        self.answer({"revoked": {kind: value}})
+
+
+def _came_by_link(session: Session, document: str) -> bool:
+    return bool(session.credentials.links) and session.room is not None and session.room.name == document
+
+
+def _concerns(session: Session, kind: str, value: str) -> bool:
+    return kind == "token" or session.grant.user.id == value
+
+
+def _as_json(row: LinkRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "permission": Permission(row.permission).name.lower(),
+        "label": row.label,
+        "created_at": as_iso(row.created_ms),
+        "created_by": row.created_by,
+        "expires_at": None if row.expires_ms is None else as_iso(row.expires_ms),
+    }
