@@ -16,7 +16,7 @@ WEB = ROOT / "web" / "src"
 MAX_LINES = 400
 
 FLOORS = {
-    **dict.fromkeys(("collabdoc", "errors", "config"), 0),
+    **dict.fromkeys(("collabdoc", "errors", "config", "turn"), 0),
     **dict.fromkeys(("protocol", "document", "awareness", "content"), 1),
     **dict.fromkeys(("store", "auth", "keys", "tokens", "helper"), 2),
     **dict.fromkeys(("session", "room", "reader", "writer", "rooms", "links", "revocations", "access"), 3),

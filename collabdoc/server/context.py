@@ -17,6 +17,7 @@ from collabdoc.config import Settings
 from collabdoc.links import Links, join_token, split_token
 from collabdoc.revocations import Revocations
 from collabdoc.rooms import Rooms
+from collabdoc.turn import Turn
 
 if TYPE_CHECKING:
     from collabdoc.server.websocket import NativeSocket
@@ -35,6 +36,8 @@ class Context:
     refused: Counter[int] = field(default_factory=Counter)
     """How often each code was given: to a socket, to a channel, or for a rejected edit."""
     draining: bool = False
+    flushes: Turn[NativeSocket] = field(default_factory=lambda: Turn(lambda socket: socket.send_ready()))
+    """The sockets that have something to say at the end of this turn."""
 
     def recheck(self, concerns: Callable[[Session], bool]) -> None:
         """Something was taken back: ask again what the sessions that it concerns may do."""

@@ -1,17 +1,155 @@
-"""The way out to a socket: frames encoded once, written together, and never more than one write ahead.
+"""WebSocket frames, without a socket: bytes of a peer in, whole messages out, and frames for it.
 
-1. At most one write is under way on a stream. While it is, nothing is taken from the outboxes, which are bounded.
-2. Control frames that Tornado writes itself may come between two writes, never inside one.
+1. A frame's length is checked as soon as its head is there, before anything is kept for it.
+2. What is kept between two reads is one incomplete frame and the fragments of one message, both within the limit.
+3. All frames that a read brought come out of one call; a fault comes out after the messages before it.
 
-Source: RFC 6455, section 5.2.
+Source: RFC 6455, sections 5 and 7.
 """
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Iterator
 
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.util import _websocket_mask as unmask
 
-_BINARY_FINAL = 0x82
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+
+PROTOCOL_ERROR, NOT_UTF8, TOO_BIG = 1002, 1007, 1009
+MAX_CONTROL_BYTES = 125
+
+_FINAL, _RESERVED, _OPCODE, _CONTROL = 0x80, 0x70, 0x0F, 0x8
+_BINARY_FINAL = _FINAL | BINARY
+
+
+class FrameError(Exception):
+    """What a peer sent is not WebSocket; `code` is how the connection is closed over it."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class FrameReader:
+    """Reads the frames of one client."""
+
+    __slots__ = ("_fragments", "_incomplete", "_max_bytes", "_opcode", "_wanted")
+
+    def __init__(self, max_bytes: int) -> None:
+        """A message has at most `max_bytes`, in one frame or many."""
+        self._max_bytes = max_bytes
+        self._incomplete: bytearray | None = None
+        self._wanted = 0
+        self._fragments: bytearray | None = None
+        self._opcode = 0
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """The messages that these bytes complete, control frames among them, each with its opcode.
+
+        Text is valid UTF-8, a close has a code that a peer may send or none. Raises `FrameError`; the reader is then
+        not to be used again.
+        """
+        if self._incomplete is not None:
+            self._incomplete += data
+            if len(self._incomplete) < self._wanted:
+                return
+            data, self._incomplete = bytes(self._incomplete), None
+        position, end = 0, len(data)
+        while end - position >= 2:
+            first, second = data[position], data[position + 1]
+            if second < 0x80:
+                raise FrameError(PROTOCOL_ERROR, "a frame of a client is not masked")
+            length, start = second & 0x7F, position + 6
+            if length >= 126:
+                start += 2 if length == 126 else 8
+                if end < start - 4:
+                    self._wanted = start - 4 - position
+                    break
+                length = self._read_length(data, position + 2, start - 4)
+            if first != _BINARY_FINAL or self._fragments is not None:
+                self._check_head(first, length)
+            if length > self._max_bytes:
+                raise FrameError(TOO_BIG, f"a message has {length} bytes or more, expected at most {self._max_bytes}")
+            stop = start + length
+            if stop > end:
+                self._wanted = stop - position
+                break
+            payload = unmask(data[start - 4 : start], data[start:stop])
+            position = stop
+            if first == _BINARY_FINAL:
+                yield BINARY, payload
+            elif (message := self._take(first, payload)) is not None:
+                yield message
+        else:
+            self._wanted = 2
+        if position < end:
+            self._incomplete = bytearray(data[position:])
+
+    def _read_length(self, data: bytes, start: int, stop: int) -> int:
+        length = int.from_bytes(data[start:stop], "big")
+        if length < (126 if stop - start == 2 else 2**16):
+            raise FrameError(PROTOCOL_ERROR, "a frame says its length in more bytes than it takes")
+        return length
+
+    def _check_head(self, first: int, length: int) -> None:
+        opcode = first & _OPCODE
+        if first & _RESERVED:
+            raise FrameError(PROTOCOL_ERROR, "a frame has reserved bits, and no extension is in use")
+        if opcode & _CONTROL:
+            if opcode > PONG:
+                raise FrameError(PROTOCOL_ERROR, f"a frame has the opcode {opcode}, which means nothing")
+            if not first & _FINAL:
+                raise FrameError(PROTOCOL_ERROR, "a control frame comes in fragments")
+            if length > MAX_CONTROL_BYTES:
+                raise FrameError(PROTOCOL_ERROR, f"a control frame has more than {MAX_CONTROL_BYTES} bytes")
+            return
+        if opcode > BINARY:
+            raise FrameError(PROTOCOL_ERROR, f"a frame has the opcode {opcode}, which means nothing")
+        if (opcode == CONTINUATION) != (self._fragments is not None):
+            begins = "begins within another" if opcode else "continues, but none has begun"
+            raise FrameError(PROTOCOL_ERROR, f"a message {begins}")
+        if self._fragments is not None and len(self._fragments) + length > self._max_bytes:
+            raise FrameError(TOO_BIG, f"a message has more than {self._max_bytes} bytes")
+
+    def _take(self, first: int, payload: bytes) -> tuple[int, bytes] | None:
+        """A whole message, from a frame that is anything but a whole binary one; None where more has to come."""
+        opcode = first & _OPCODE
+        if opcode == CLOSE:
+            check_close(payload)
+        elif opcode < CLOSE:
+            if opcode != CONTINUATION:
+                self._opcode = opcode
+            else:
+                assert self._fragments is not None
+                self._fragments += payload
+            if not first & _FINAL:
+                if self._fragments is None:
+                    self._fragments = bytearray(payload)
+                return None
+            if self._fragments is not None:
+                payload, self._fragments = bytes(self._fragments), None
+            opcode = self._opcode
+            if opcode == TEXT:
+                _check_utf8(payload)
+        return opcode, payload
+
+
+def check_close(payload: bytes) -> None:
+    """See that the payload of a close is none, or a code that a peer may send and a reason in UTF-8."""
+    if len(payload) == 1:
+        raise FrameError(PROTOCOL_ERROR, "a close has half a code")
+    if payload:
+        code = int.from_bytes(payload[:2], "big")
+        # RFC 6455, section 7.4, with what was registered since: 1012 to 1014.
+        if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
+            raise FrameError(PROTOCOL_ERROR, f"a close has the code {code}, which no peer may send")
+        _check_utf8(payload[2:])
+
+
+def _check_utf8(data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise FrameError(NOT_UTF8, "text is not UTF-8") from None
 
 
 def frame_head(length: int) -> bytes:
@@ -28,48 +166,15 @@ def encode_frame(payload: bytes) -> bytes:
     return frame_head(len(payload)) + payload
 
 
-class FrameWriter:
-    """Writes to one stream; calls `drained` when it can take more."""
+def encode_control(opcode: int, payload: bytes) -> bytes:
+    """A close, ping or pong as a server sends it; `payload` has at most 125 bytes."""
+    assert len(payload) <= MAX_CONTROL_BYTES
+    return bytes((_FINAL | opcode, len(payload))) + payload
 
-    __slots__ = ("_drained", "_stream", "_taken", "_waiting")
 
-    def __init__(self, stream: IOStream, drained: Callable[[], None]) -> None:
-        self._stream = stream
-        self._drained = drained
-        self._waiting: asyncio.Future[None] | None = None
-        self._taken = 0
-
-    @property
-    def is_congested(self) -> bool:
-        """The peer reads more slowly than we write."""
-        return self._waiting is not None
-
-    def has_progressed(self) -> bool:
-        """Whether a peer that we wait for took anything since the last call: one on a slow line is not gone."""
-        before, self._taken = self._taken, self._stream._total_write_done_index
-        return self.is_congested and self._taken > before
-
-    def until_drained(self) -> "asyncio.Future[None] | None":
-        """Done when the peer has caught up; None where it has."""
-        return self._waiting
-
-    def write(self, frames: bytes) -> None:
-        """Send whole frames; not while congested."""
-        assert self._waiting is None
-        try:
-            written = self._stream.write(frames)
-        except StreamClosedError:
-            return  # the handler hears of it by on_close
-        if self._stream.writing():
-            self._waiting = asyncio.get_running_loop().create_future()
-            written.add_done_callback(self._finish)
-        elif written.done():
-            written.exception()  # retrieved, so that a socket which just closed is no warning
-
-    def _finish(self, written: "asyncio.Future[None]") -> None:
-        waiting, self._waiting = self._waiting, None
-        failed = written.cancelled() or written.exception() is not None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-        if not failed:
-            self._drained()
+def encode_close(code: int | None, reason: str = "") -> bytes:
+    """A close, its reason cut to what fits into its frame."""
+    if code is None:
+        return encode_control(CLOSE, b"")
+    said = reason.encode()[: MAX_CONTROL_BYTES - 2].decode(errors="ignore").encode()
+    return encode_control(CLOSE, code.to_bytes(2, "big") + said)

@@ -3,8 +3,7 @@
 1. A frame is handled to its end without an await, but for OPEN, which has a task of its own per channel.
 2. What sessions have to say is gathered over a turn of the loop and leaves in one write. Past `outbox_bytes` the rest
    waits for the next turn, so that one client with many documents neither holds up the others nor fills the memory.
-3. While a peer does not read, nothing more is read from it.
-4. A fault of one frame closes its sender, or its channel, and nobody else.
+3. A fault of one frame closes its sender, or its channel, and nobody else.
 """
 
 import asyncio
@@ -41,15 +40,15 @@ from collabdoc.protocol.messages import (
     Rejected,
     Update,
 )
+from collabdoc.server.connection import Connection
 from collabdoc.server.context import Context, credentials_of, host_allowed, origin_allowed
-from collabdoc.server.frames import FrameWriter, encode_frame, frame_head
+from collabdoc.server.frames import encode_frame, frame_head
 from collabdoc.session import Batch, Outgoing, Session
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED_CHANNELS = 64
 _ASK_S = 3.0
-_MAX_CLOSE_REASON_BYTES = 123
 
 
 class NativeSocket(WebSocketHandler):
@@ -64,10 +63,9 @@ class NativeSocket(WebSocketHandler):
         self._ready: deque[Session] = deque()
         self._replies: list[bytes] = []
         self._pong: Pong | None = None
-        self._flush_due = False
         self._failed = False
-        self._writer: FrameWriter | None = None
-        self.heard_s = self.checked_s = context.monotonic()
+        self.connection: Connection
+        self.checked_s = context.monotonic()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # Tornado's side
@@ -79,37 +77,31 @@ class NativeSocket(WebSocketHandler):
     def check_origin(self, origin: str) -> bool:
         return origin_allowed(self.request, origin, self._context.settings.allow_origin)
 
+    def get_websocket_protocol(self) -> Connection | None:
+        if self.request.headers.get("Sec-WebSocket-Version") != "13":
+            return None
+        self.connection = Connection(self, self._context.settings.limits.frame_bytes)
+        return self.connection
+
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return native.SUBPROTOCOL if native.SUBPROTOCOL in subprotocols else None
 
     def open(self, *_: str, **__: str) -> None:
-        assert self.ws_connection is not None
-        stream = self.ws_connection.stream
-        assert stream is not None
-        stream.set_nodelay(True)
-        self._stream = stream
-        self._writer = FrameWriter(stream, self._schedule_flush)
         self._context.sockets.add(self)
         offered = self.request.headers.get("Sec-WebSocket-Protocol")
         if offered and self.selected_subprotocol is None:
             self._fail(Malformed(f"this server speaks {native.SUBPROTOCOL}"))
 
-    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        self.heard_s = self._context.monotonic()
+    def on_message(self, message: str | bytes) -> None:
         if self._failed:
-            return None
+            return
         try:
             self._receive(message)
         except ProtocolError as error:
             self._fail(error)
-        except Exception:
-            log.exception("a frame could not be handled")
-            self._end(1011, "the server made a mistake")
-        assert self._writer is not None
-        return self._writer.until_drained()
 
-    def on_pong(self, data: bytes) -> None:
-        self.heard_s = self._context.monotonic()
+    def on_drained(self) -> None:
+        self._schedule_flush()
 
     def on_close(self) -> None:
         self._failed = True
@@ -126,16 +118,17 @@ class NativeSocket(WebSocketHandler):
 
     def keep_alive(self, now_s: float) -> None:
         """Ping a silent peer; close one that has been silent for too long."""
-        if self._failed or self._writer is None:
+        connection = self.connection
+        if self._failed:
             return
-        if self._writer.has_progressed():
-            self.heard_s = now_s
+        if connection.has_progressed():
+            connection.heard_s = now_s
         limits = self._context.settings.limits
-        silent_s = now_s - self.heard_s
+        silent_s = now_s - connection.heard_s
         if silent_s > limits.silence_s:
             self._fail(SilentTooLong(f"nothing was heard for {limits.silence_s:g} s"))
-        elif silent_s > limits.ping_s and self.ws_connection is not None and not self.ws_connection.is_closing():
-            self.ping()
+        elif silent_s > limits.ping_s:
+            connection.write_ping(b"")
 
     def end_expired(self, now: float) -> None:
         """Ask again about channels whose grant has come to its end; `now` is Unix time in seconds."""
@@ -149,14 +142,39 @@ class NativeSocket(WebSocketHandler):
     def go_away(self, retry_after_ms: int, reason: str) -> None:
         """Say that the server ends, after everything that is still to be said."""
         while self._can_send and self._ready:
-            self._flush()
+            self.send_ready()
         self._reply(native.encode_server(GoAway(retry_after_ms, reason)))
-        self._flush()
+        self.send_ready()
         self._end(1012, reason)
 
     def abort(self) -> None:
-        """Cut the line. Tornado's `close` would wait for a peer that does not read."""
-        self._stream.close()
+        """Cut the line, without waiting for a peer that does not read."""
+        self.connection.on_lost()
+
+    def send_ready(self) -> None:
+        """Send what the channels have to say, in one write."""
+        if not self._can_send:
+            return
+        out: list[bytes] = []
+        room_left = self._context.settings.limits.outbox_bytes
+        while self._ready and room_left > 0:
+            session = self._ready.popleft()
+            if self._sessions.get(session.channel) is not session:
+                continue
+            taken = session.take()
+            for outgoing in taken:
+                out.append(_frame(session.channel, outgoing))
+                room_left -= len(out[-1])
+            self._after_take(session, taken)
+        out += map(encode_frame, self._replies)
+        self._replies.clear()
+        if self._pong is not None:
+            out.append(encode_frame(native.encode_server(self._pong)))
+            self._pong = None
+        if out:
+            self.connection.write(out[0] if len(out) == 1 else b"".join(out))
+        if self._ready:
+            self._schedule_flush()
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):
@@ -288,40 +306,12 @@ class NativeSocket(WebSocketHandler):
         self._schedule_flush()
 
     def _schedule_flush(self) -> None:
-        if not self._flush_due and (self._ready or self._replies or self._pong):
-            self._flush_due = True
-            self.closed.get_loop().call_soon(self._flush)
+        if self._ready or self._replies or self._pong:
+            self._context.flushes.add(self)
 
     @property
     def _can_send(self) -> bool:
-        return not self._failed and self._writer is not None and not self._writer.is_congested
-
-    def _flush(self) -> None:
-        """Send what the channels have to say, in one write."""
-        self._flush_due = False
-        if not self._can_send:
-            return
-        assert self._writer is not None
-        out: list[bytes] = []
-        room_left = self._context.settings.limits.outbox_bytes
-        while self._ready and room_left > 0:
-            session = self._ready.popleft()
-            if self._sessions.get(session.channel) is not session:
-                continue
-            taken = session.take()
-            for outgoing in taken:
-                out.append(_frame(session.channel, outgoing))
-                room_left -= len(out[-1])
-            self._after_take(session, taken)
-        out += map(encode_frame, self._replies)
-        self._replies.clear()
-        if self._pong is not None:
-            out.append(encode_frame(native.encode_server(self._pong)))
-            self._pong = None
-        if out:
-            self._writer.write(b"".join(out))
-        if not self._writer.is_congested:
-            self._schedule_flush()
+        return not self._failed and not self.connection.is_congested
 
     def _after_take(self, session: Session, taken: list[Outgoing]) -> None:
         room = session.room
@@ -342,7 +332,7 @@ class NativeSocket(WebSocketHandler):
 
     def _end(self, code: int, reason: str) -> None:
         self._failed = True
-        self.close(code, reason.encode()[:_MAX_CLOSE_REASON_BYTES].decode(errors="ignore"))
+        self.close(code, reason)
 
 
 def _role(grant: Grant) -> tuple[str, bool]:

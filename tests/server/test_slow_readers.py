@@ -32,7 +32,7 @@ class Slow:
         stream.io_loop.remove_handler(stream.fileno())
 
     async def is_congested(self) -> None:
-        while self.server_side._writer is None or not self.server_side._writer.is_congested:
+        while not self.server_side.connection.is_congested:
             await asyncio.sleep(0.001)
 
     def reads(self, size: int) -> None:
@@ -81,7 +81,7 @@ async def test_who_reads_slowly_is_not_silent(server: Server) -> None:
     async with a_slow_client(server) as slow:
         slow.wire.says(Open(1, "big", b"\x00"))
         await slow.is_congested()
-        heard_s = slow.server_side.heard_s
+        heard_s = slow.server_side.connection.heard_s
         slow.server_side.keep_alive(heard_s + 30)
         slow.reads(1_000_000)
         await asyncio.sleep(0.05)  # the server's own turn at the stream

@@ -1,0 +1,244 @@
+"""The bytes of one WebSocket: read as they come, written at once where the peer takes them.
+
+1. What the peer does not take at once is kept, and from then on nothing more is read from it until it has caught up.
+   Only the last words of a connection are added to what is kept: callers ask `is_congested` first.
+2. Past the handshake a plain socket is the loop's and ours alone: a read is one callback and one system call, a write
+   is one system call, where a stream takes a future, a task's turn and two copies. A stream's own code does TLS.
+"""
+
+import asyncio
+import fcntl
+import socket
+import sys
+import termios
+from typing import Protocol
+
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+
+READ_BYTES = 64 * 1024
+"""At most so much is read and handled before others have their turn."""
+_buffer = memoryview(bytearray(READ_BYTES))  # for all lines: each read is copied out of it before the next
+
+
+class Listener(Protocol):
+    """Who speaks on a line."""
+
+    def on_bytes(self, data: bytes) -> None: ...
+
+    def on_drained(self) -> None:
+        """The peer has caught up."""
+
+    def on_lost(self) -> None:
+        """The peer has closed the line, or it broke. Called once, and not after `close`."""
+
+
+class Line(Protocol):
+    is_congested: bool
+    """The peer reads more slowly than we write."""
+
+    def start(self) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def has_progressed(self) -> bool:
+        """Whether a peer that we wait for took anything since the last call: one on a slow line is not gone."""
+
+    def say_last(self) -> None:
+        """Nothing more will be written: let the peer know, behind what it has yet to take."""
+
+    def close(self) -> None:
+        """Cut the line at once."""
+
+
+def open_line(stream: IOStream, listener: Listener) -> Line:
+    """The line of a stream whose handshake is over, and that nothing else reads or writes."""
+    return StreamLine(stream, listener) if isinstance(stream, SSLIOStream) else SocketLine(stream, listener)
+
+
+class SocketLine:
+    """Without TLS: the socket itself, watched by the loop."""
+
+    __slots__ = (
+        "_listener",
+        "_loop",
+        "_rest",
+        "_says_last",
+        "_socket",
+        "_stream",
+        "_taken",
+        "_written",
+        "is_congested",
+    )
+
+    def __init__(self, stream: IOStream, listener: Listener) -> None:
+        self._stream = stream
+        self._socket: socket.socket | None = stream.socket
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._rest = memoryview(b"")
+        self._written = 0  # counted while the peer is behind
+        self._taken = 0
+        self._says_last = False
+        self.is_congested = False
+
+    def start(self) -> None:
+        stream = self._stream
+        if stream._state is not None:  # whatever Tornado still waits for on this socket
+            stream.io_loop.remove_handler(stream.fileno())
+            stream._state = None
+        early = bytes(stream._read_buffer)  # frames that came with the handshake
+        stream._read_buffer = bytearray()
+        assert self._socket is not None
+        self._loop.add_reader(self._socket, self._read)
+        if early:
+            self._listener.on_bytes(early)
+
+    def write(self, data: bytes) -> None:
+        if self._socket is None:
+            return
+        if self.is_congested:
+            self._rest = memoryview(bytes(self._rest) + data)
+            return
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._lose()
+            return
+        if sent < len(data):
+            self._rest = memoryview(data)[sent:]
+            self._written, self._taken = 0, -(2**63)
+            self.is_congested = True
+            self._loop.remove_reader(self._socket)
+            self._loop.add_writer(self._socket, self._write_rest)
+
+    def has_progressed(self) -> bool:
+        if self._socket is None or not self.is_congested:
+            return False
+        # What the system still holds counts as not taken: a slow peer may need minutes before it holds so little that
+        # it lets us write again.
+        held = int.from_bytes(fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        before, self._taken = self._taken, self._written - held
+        return self._taken > before
+
+    def say_last(self) -> None:
+        self._says_last = True
+        if self._socket is not None and not self.is_congested:
+            try:
+                self._socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                self._lose()
+
+    def close(self) -> None:
+        if self._socket is None:
+            return
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket = None
+        self._rest = memoryview(b"")
+        self._stream.close()
+
+    def _read(self) -> None:
+        assert self._socket is not None
+        try:
+            count = self._socket.recv_into(_buffer)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            count = 0
+        if count:
+            self._listener.on_bytes(bytes(_buffer[:count]))
+        else:
+            self._lose()
+
+    def _write_rest(self) -> None:
+        assert self._socket is not None
+        try:
+            sent = self._socket.send(self._rest)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._lose()
+            return
+        self._written += sent
+        self._rest = self._rest[sent:]
+        if self._rest:
+            return
+        self._rest = memoryview(b"")  # lets go of what was sent
+        self.is_congested = False
+        self._loop.remove_writer(self._socket)
+        self._loop.add_reader(self._socket, self._read)
+        if self._says_last:
+            self.say_last()
+        else:
+            self._listener.on_drained()
+
+    def _lose(self) -> None:
+        if self._socket is not None:
+            self.close()
+            # Not now: whoever is writing is in the middle of something.
+            self._loop.call_soon(self._listener.on_lost)
+
+
+class StreamLine:
+    """With TLS: the stream reads, writes and keeps what the peer has yet to take."""
+
+    __slots__ = ("_drained", "_listener", "_says_last", "_stream", "_taken", "_task", "is_congested")
+
+    def __init__(self, stream: IOStream, listener: Listener) -> None:
+        self._stream = stream
+        self._listener = listener
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._says_last = False
+        self._taken = 0
+        self._task: asyncio.Task[None] | None = None
+        self.is_congested = False
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._read_forever())
+
+    def write(self, data: bytes) -> None:
+        try:
+            written = self._stream.write(data)
+        except StreamClosedError:
+            return  # the reading side hears of it
+        written.add_done_callback(self._finish)
+        if self._stream.writing() and not self.is_congested:
+            self.is_congested = True
+            self._drained.clear()
+
+    def has_progressed(self) -> bool:
+        before, self._taken = self._taken, self._stream._total_write_done_index
+        return self.is_congested and self._taken > before
+
+    def say_last(self) -> None:
+        self._says_last = True
+        if not self.is_congested:
+            self._stream.close()
+
+    def close(self) -> None:
+        self._stream.close()
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    async def _read_forever(self) -> None:
+        try:
+            while True:
+                data = await self._stream.read_bytes(READ_BYTES, partial=True)
+                await self._drained.wait()
+                self._listener.on_bytes(data)
+        except StreamClosedError:
+            self._listener.on_lost()
+
+    def _finish(self, written: "asyncio.Future[None]") -> None:
+        if written.cancelled() or written.exception() is not None:
+            return
+        if self.is_congested and not self._stream.writing():
+            self.is_congested = False
+            self._drained.set()
+            if self._says_last:
+                self._stream.close()
+            else:
+                self._listener.on_drained()

@@ -1,0 +1,292 @@
+"""One WebSocket over a real socket, plain and with TLS: the same frames, the same ends, nothing kept without bound."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+from tornado.websocket import WebSocketHandler
+
+from collabdoc.server.connection import Connection
+from collabdoc.server.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, encode_frame
+from tests.server.test_frames import close, frame
+
+pytestmark = pytest.mark.gen_test(timeout=30)
+
+LIMIT = 4_000_000
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class Echo(WebSocketHandler):
+    """Says what it hears; `heard` outlives it."""
+
+    def initialize(self, heard: "Heard") -> None:
+        self._heard = heard
+        heard.handler = self
+
+    def get_websocket_protocol(self) -> Connection:
+        self.connection = Connection(self, LIMIT)
+        return self.connection
+
+    def on_message(self, message: str | bytes) -> None:
+        self._heard.messages.append(message)
+        if message == b"fault":
+            raise RuntimeError("a fault of the handler")
+        if isinstance(message, bytes) and not self.connection.is_congested:
+            self.connection.write(encode_frame(message))
+
+    def on_drained(self) -> None:
+        self._heard.drained.set()
+
+    def on_pong(self, data: bytes) -> None:
+        self._heard.messages.append(b"pong " + data)
+
+    def on_close(self) -> None:
+        self._heard.closes += 1
+        self._heard.closed.set()
+
+
+Tls = tuple[ssl.SSLContext, ssl.SSLContext] | None
+"""What server and client use; None for no TLS."""
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.handler: Echo
+        self.messages: list[str | bytes] = []
+        self.closes = 0
+        self.closed = asyncio.Event()
+        self.drained = asyncio.Event()
+
+
+class Peer:
+    """A client that sends any bytes it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Heard) -> None:
+        self._reader = reader
+        self.writer = writer
+        self.heard = heard
+
+    async def shakes_hands(self, *, and_says: bytes = b"") -> None:
+        self.writer.write(HANDSHAKE + and_says)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+
+    def says(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def hears(self) -> tuple[int, bytes]:
+        """The next frame: its opcode and payload."""
+        first, length = await self._reader.readexactly(2)
+        if length >= 126:
+            length = int.from_bytes(await self._reader.readexactly(2 if length == 126 else 8), "big")
+        return first & 0x0F, await self._reader.readexactly(length)
+
+    async def hears_close(self) -> int | None:
+        """The code of the close that comes next and is the last that comes."""
+        opcode, payload = await self.hears()
+        assert opcode == CLOSE
+        assert await self._reader.read() == b"", "nothing follows a close"
+        return int.from_bytes(payload[:2], "big") if payload else None
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and the certificate that it signed for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(pem)
+    )
+    return path
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, certificate: Path) -> Tls:
+    if request.param == "plain":
+        return None
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    server.load_cert_chain(certificate)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    return server, client
+
+
+@asynccontextmanager
+async def a_peer(tls: Tls) -> AsyncIterator[Peer]:
+    heard = Heard()
+    server = HTTPServer(Application([("/", Echo, {"heard": heard})]), ssl_options=tls and tls[0])
+    sockets = bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    line = socket.create_connection(sockets[0].getsockname())
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)  # else it grows for as long as nobody reads
+    reader, writer = await asyncio.open_connection(
+        sock=line, ssl=tls and tls[1], server_hostname="test" if tls else None
+    )
+    try:
+        yield Peer(reader, writer, heard)
+    finally:
+        writer.transport.abort()
+        server.stop()
+        await server.close_all_connections()
+
+
+async def test_frames_come_and_go(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        big = bytes(3_000_000)
+        peer.says(frame(BINARY, b"one") + frame(BINARY, b"two") + frame(BINARY, big))
+        assert [await peer.hears() for _ in range(3)] == [(BINARY, b"one"), (BINARY, b"two"), (BINARY, big)]
+        peer.says(frame(BINARY, b"a", final=False) + frame(PING, b"?") + frame(CONTINUATION, b"b"))
+        assert {await peer.hears(), await peer.hears()} == {(PONG, b"?"), (BINARY, b"ab")}
+        peer.says(frame(TEXT, "ä".encode()) + frame(PONG, b"!") + frame(BINARY, b"x"))
+        assert await peer.hears() == (BINARY, b"x")
+        assert peer.heard.messages[-3:] == ["ä", b"pong !", b"x"]
+
+
+async def test_frames_that_come_with_the_handshake_are_read(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands(and_says=frame(BINARY, b"early"))
+        assert await peer.hears() == (BINARY, b"early")
+
+
+async def test_frames_come_byte_by_byte(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        for byte in frame(BINARY, b"slow") + frame(PING, b""):
+            peer.says(bytes((byte,)))
+            await asyncio.sleep(0)
+        assert await peer.hears() == (BINARY, b"slow")
+        assert await peer.hears() == (PONG, b"")
+
+
+@pytest.mark.parametrize(("said", "answer"), [(close(1000, b"bye"), 1000), (close(4999), 4999), (frame(CLOSE), None)])
+async def test_a_close_is_answered_with_its_code(tls: Tls, said: bytes, answer: int | None) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.says(said + frame(BINARY, b"too late"))
+        assert await peer.hears_close() == answer
+        peer.writer.close()
+        await peer.heard.closed.wait()
+        assert peer.heard.messages == []
+        assert peer.heard.handler.close_code == answer
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (frame(BINARY, b"x", masked=False), 1002),
+        (frame(3), 1002),
+        (close(1005), 1002),
+        (close(1000, b"\xff"), 1007),
+        (frame(TEXT, b"\xff"), 1007),
+        (b"\x82\xff" + (LIMIT + 1).to_bytes(8, "big"), 1009),
+        (frame(BINARY, b"fault"), 1011),
+    ],
+)
+async def test_who_breaks_the_protocol_is_told_and_heard_no_more(tls: Tls, said: bytes, code: int) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.says(frame(BINARY, b"before") + said + frame(BINARY, b"behind"))
+        assert await peer.hears() == (BINARY, b"before")
+        assert await peer.hears_close() == code
+        peer.writer.close()
+        await peer.heard.closed.wait()
+        assert b"behind" not in peer.heard.messages
+        assert peer.heard.closes == 1
+
+
+async def test_who_goes_without_a_word_is_noticed(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.writer.transport.abort()
+        await peer.heard.closed.wait()
+        assert peer.heard.closes == 1
+        peer.heard.handler.connection.write(b"into the void")
+
+
+async def test_the_server_closes_and_waits_for_the_answer(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        handler = peer.heard.handler
+        handler.connection.close(4400, "why")
+        assert await peer.hears() == (CLOSE, (4400).to_bytes(2, "big") + b"why")
+        peer.says(frame(BINARY, b"not heard") + close(4400))
+        await asyncio.sleep(0)
+        assert await peer._reader.read() == b""
+        peer.writer.close()
+        await peer.heard.closed.wait()
+        assert peer.heard.messages == []
+        assert handler.close_code == 4400
+
+
+async def test_a_peer_that_does_not_answer_a_close_is_cut_off(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collabdoc.server.connection._CLOSE_S", 0.01)
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.heard.handler.connection.close(1000)
+        await peer.heard.closed.wait()
+        assert peer.heard.closes == 1
+
+
+async def test_of_a_peer_that_does_not_read_nothing_more_is_read(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        connection = peer.heard.handler.connection
+        sent = 0
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that also reads
+        for _ in range(5):  # until also the peer's own buffers are full
+            while not connection.is_congested:
+                connection.write(encode_frame(bytes(1_000_000)))
+                sent += 1
+            await asyncio.sleep(0.02)
+        peer.says(frame(PING, b"1") + frame(BINARY, b"x"))
+        await asyncio.sleep(0.05)  # long enough to read it, if it were read
+        assert peer.heard.messages == []
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(sent):
+            assert await peer.hears() == (BINARY, bytes(1_000_000))
+        await peer.heard.drained.wait()
+        assert {await peer.hears(), await peer.hears()} == {(BINARY, b"x"), (PONG, b"1")}
+
+
+async def test_last_words_come_behind_what_a_slow_peer_has_yet_to_take(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        connection = peer.heard.handler.connection
+        sent = 0
+        while not connection.is_congested:
+            connection.write(encode_frame(bytes(1_000_000)))
+            sent += 1
+        connection.close(1012, "restarting")
+        for _ in range(sent):
+            assert await peer.hears() == (BINARY, bytes(1_000_000))
+        assert await peer.hears() == (CLOSE, (1012).to_bytes(2, "big") + b"restarting")
+        peer.says(close(1012))
+        await peer.heard.closed.wait()
