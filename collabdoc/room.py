@@ -31,6 +31,7 @@ from collabdoc.errors import (
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
 from collabdoc.protocol.update import UpdateInfo
+from collabdoc.recent import Recent
 from collabdoc.session import Batch, Session
 
 _Message = TypeVar("_Message", Opened, Updates)
@@ -78,33 +79,6 @@ class _Entry:
     done: Callable[[], None] | None = None
 
 
-class _Recent:
-    """The newest committed entries, for clients that come back."""
-
-    __slots__ = ("_bytes", "_max_bytes", "_max_entries", "_updates", "first")
-
-    def __init__(self, next_seq: int, *, max_entries: int, max_bytes: int) -> None:
-        self.first = next_seq
-        self._updates: deque[bytes] = deque()
-        self._bytes = 0
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-
-    def append(self, update: bytes) -> None:
-        self._updates.append(update)
-        self._bytes += len(update)
-        while self._bytes > self._max_bytes or len(self._updates) > self._max_entries:
-            self._bytes -= len(self._updates.popleft())
-            self.first += 1
-
-    def since(self, seq: int) -> list[bytes] | None:
-        """The entries after `seq`; None where they are no longer, or not yet, here."""
-        skip = seq + 1 - self.first
-        if not 0 <= skip <= len(self._updates):
-            return None
-        return list(self._updates)[skip:]
-
-
 class Room:
     """One document in memory."""
 
@@ -133,10 +107,7 @@ class Room:
         self._limits = limits
         self._server = server
         self._refusal = refusal
-        kept = list(recent)
-        self._recent = _Recent(seq - len(kept) + 1, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
-        for update in kept:
-            self._recent.append(update)
+        self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
         self._gathered: list[_Entry] = []
         self._uncommitted: deque[_Entry] = deque()
         self._present_changed: set[int] = set()
@@ -204,14 +175,10 @@ class Room:
         gathered, self._gathered = self._gathered, []
         if not gathered:
             return Flush([], None)
-        shared = self._batch(gathered)
-        authors = {entry.session for entry in gathered}
+        batch = self._batch(gathered)
         for session in self.sessions:
-            if session not in authors:
-                session.put_batch(shared)
-            elif others := [entry for entry in gathered if entry.session is not session]:
-                session.put_batch(self._batch(others))
-        return Flush(list(shared.updates), self._take_meta())
+            session.put_batch(batch)
+        return Flush(list(batch.updates), self._take_meta())
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
@@ -362,8 +329,17 @@ class Room:
             return None
 
     def _batch(self, entries: list[_Entry]) -> Batch:
-        updates = tuple(entry.update for entry in entries if entry.update is not None)
-        return Batch(self.committed_seq, updates, [entry.info for entry in entries if entry.info is not None])
+        updates: list[bytes] = []
+        infos: list[UpdateInfo] = []
+        own: dict[Session, list[int]] = {}
+        for place, entry in enumerate(entries):
+            assert entry.update is not None
+            assert entry.info is not None
+            updates.append(entry.update)
+            infos.append(entry.info)
+            if entry.session is not None:
+                own.setdefault(entry.session, []).append(place)
+        return Batch(self.committed_seq, tuple(updates), infos, own)
 
     def _flush_presence(self) -> None:
         changed, self._present_changed = self._present_changed, set()

@@ -1,7 +1,7 @@
 """The registry of rooms, and the driver that carries work between rooms, writer, helper and store.
 
 1. A document is loaded once, however many ask at the same time, and is in memory at most once.
-2. A turn of the loop is one `flush` a room: what arrived together leaves, and is stored, together.
+2. A turn of the loop is at most one `flush` a room: what arrived together leaves, and is stored, together.
 3. Snapshots are made from what is committed, in the helper process; the live document is not touched by it.
 4. A room that nobody has open leaves memory after `room_idle_s`, with a fresh snapshot behind it.
 """
@@ -9,6 +9,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -31,12 +32,16 @@ from collabdoc.protocol.messages import Awareness, Update
 from collabdoc.reader import Reader
 from collabdoc.room import Room, State
 from collabdoc.session import Session
-from collabdoc.store.base import Append, DocumentRow, Loaded, Snapshot, Store
+from collabdoc.snapshots import Snapshots
+from collabdoc.store.base import Append, DocumentRow, Loaded, Store
+from collabdoc.turn import Turn
 from collabdoc.writer import RETRY_S, Writer
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
+_TELLING_S = 10e-6
+"""What it takes, about, to tell one more session of an edit: most of it is the system's part of a write."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +53,7 @@ class _Slot:
     log_bytes: int
     idle_since_s: float | None = None
     flush_due: bool = False
+    flushed_s: float = -math.inf
     task: "asyncio.Task[None] | None" = None
     """The snapshot or the reload that is under way."""
 
@@ -70,6 +76,7 @@ class Rooms:
         self._reader = reader
         self._writer = writer
         self._helper = helper
+        self._snapshots = Snapshots(store, reader, writer, helper, limits)
         self._limits = limits
         self._server = server
         self._monotonic = monotonic
@@ -79,7 +86,7 @@ class Rooms:
         self._draining = False
 
     async def __aenter__(self) -> "Rooms":
-        self._loop = asyncio.get_running_loop()
+        self._flushes = Turn(self._flush)
         self._ticker = asyncio.create_task(self._tick_forever())
         return self
 
@@ -126,13 +133,21 @@ class Rooms:
             self.schedule(session.room)
 
     def schedule(self, room: Room) -> None:
-        """Flush the room at the end of this turn of the loop, if there is anything to flush."""
+        """Flush the room at the end of this turn of the loop, if there is anything to flush.
+
+        One that was flushed just now waits as long as telling everybody took, or `batch_ms`: so a document in which
+        little happens is never waited for, and one in which much does leaves half of the time to others.
+        """
         slot = self._slots.get(room.name)
         if slot is None or slot.room is not room or slot.flush_due:
             return
         if room.wants_flush or room.state is State.LOADING:
             slot.flush_due = True
-            self._loop.call_soon(self._flush, slot)
+            wait_s = slot.flushed_s + self._gathers_s(room) - self._monotonic()
+            if wait_s > 0:
+                asyncio.get_running_loop().call_later(wait_s, self._flush, slot)
+            else:
+                self._flushes.add(slot)
 
     async def edit(self, name: str, update: bytes) -> None:
         """Apply an edit of the server's own and wait until it is committed. Raises `Overloaded` where that lasts."""
@@ -260,6 +275,7 @@ class Rooms:
 
     def _flush(self, slot: _Slot) -> None:
         slot.flush_due = False
+        slot.flushed_s = self._monotonic()
         room = slot.room
         if room.state is State.CLOSED:
             return
@@ -304,22 +320,13 @@ class Rooms:
             log.exception("document %a: %s failed", slot.room.name, work.__name__)
 
     async def _snapshot(self, slot: _Slot) -> None:
-        name, epoch = slot.room.name, slot.room.epoch
-        loaded = await self._reader.call(lambda: self._store.load(name))
-        if loaded is None or loaded.row.epoch != epoch or not loaded.tail:
+        found = await self._snapshots.find(slot.room.name, slot.room.epoch)
+        if found is None:
             return
-        updates = [entry.update for entry in loaded.tail]
         # Whatever comes of it, the next try waits until as much has been written again.
-        slot.log_updates -= len(updates)
-        slot.log_bytes -= sum(map(len, updates))
-        payload = await self._helper.compact(loaded.snapshot or EMPTY_UPDATE, updates)
-        snapshot = Snapshot(name, epoch, loaded.row.seq, payload)
-        keep_entries, keep_bytes = self._limits.resume_entries, self._limits.resume_bytes
-        await self._writer.call(
-            lambda: self._store.put_snapshot(snapshot, keep_entries=keep_entries, keep_bytes=keep_bytes)
-        )
-        slot.room.size_bytes = len(payload) + slot.log_bytes
-        log.debug("document %a: snapshot of %d bytes up to %d", name, len(payload), loaded.row.seq)
+        slot.log_updates -= len(found.tail)
+        slot.log_bytes -= sum(len(entry.update) for entry in found.tail)
+        slot.room.size_bytes = await self._snapshots.make(found) + slot.log_bytes
 
     async def _reload(self, slot: _Slot) -> None:
         room = slot.room
@@ -348,6 +355,11 @@ class Rooms:
                 raise
             except StoreError:
                 await asyncio.sleep(RETRY_S)
+
+    def _gathers_s(self, room: Room) -> float:
+        if room.state is State.LOADING:
+            return 0.0
+        return min(self._limits.batch_ms / 1000, len(room.sessions) * _TELLING_S)
 
     def _check_writable_now(self) -> None:
         if reason := self._writer.refusal():

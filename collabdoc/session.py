@@ -7,8 +7,8 @@
    session whose edits outgrew their bound. Until it is opened, a session gets nothing else.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from collabdoc.auth import Action, Credentials, Grant
 from collabdoc.document import state_vector_before
@@ -21,17 +21,32 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Edits that leave together, shared by all who get the same ones."""
+    """Edits that leave together: one object for all who have the document open, authors included."""
 
-    __slots__ = ("frames", "infos", "seq", "size_bytes", "updates")
+    __slots__ = ("encoded", "infos", "own", "seq", "size_bytes", "updates")
 
-    def __init__(self, seq: int, updates: tuple[bytes, ...], infos: Sequence[UpdateInfo]) -> None:
+    def __init__(
+        self, seq: int, updates: tuple[bytes, ...], infos: Sequence[UpdateInfo], own: "Mapping[Session, Sequence[int]]"
+    ) -> None:
+        """`own` are the places of each author's updates, which it gets no echo of."""
         self.seq = seq
         self.updates = updates
         self.infos = infos
+        self.own = own
         self.size_bytes = sum(map(len, updates))
-        self.frames: dict[str, bytes] = {}
+        self.encoded: dict[str, Any] = {}
         """What a dialect made of it, kept by the dialect's name, so that it is encoded once for all readers."""
+
+    def is_news_to(self, session: "Session") -> bool:
+        """Whether any of it is not the session's own."""
+        return session not in self.own or len(self.own[session]) < len(self.updates)
+
+    def updates_for(self, session: "Session") -> tuple[bytes, ...]:
+        """What of it is not the session's own."""
+        if session not in self.own:
+            return self.updates
+        own = set(self.own[session])
+        return tuple(update for place, update in enumerate(self.updates) if place not in own)
 
 
 Outgoing = ServerMessage | Batch
@@ -45,6 +60,7 @@ class Session:
         "_batches",
         "_behind",
         "_max_bytes",
+        "_more",
         "_opening",
         "_presence",
         "_presence_bytes",
@@ -84,6 +100,7 @@ class Session:
         """An edit was turned away that may come again: a later SAVED must not seem to speak for it."""
         self._wake = wake
         self._awake = False
+        self._more = False  # whether there is anything to take but batches
         self._max_bytes = max_bytes
         self._opening: Open | None = None
         self._rejected: list[Rejected] = []
@@ -105,10 +122,12 @@ class Session:
 
     def put_opening(self, opening: Open) -> None:
         self._opening = opening
-        self._rouse()
+        self._put_more()
 
     def put_batch(self, batch: Batch) -> None:
-        if self.is_opening or self._behind is not None or self.closed:
+        if self._opening is not None or self._behind is not None or self.closed:
+            return
+        if batch.own and not batch.is_news_to(self):
             return
         self._batches.append(batch)
         self._queued_bytes += batch.size_bytes
@@ -116,9 +135,12 @@ class Session:
             assert self.room is not None
             infos = [info for queued in self._batches for info in queued.infos]
             self._behind = state_vector_before(self.room.clocks, infos)
-            self._batches.clear()
+            self._batches = []
             self._queued_bytes = 0
-        self._rouse()
+            self._more = True
+        if not self._awake:
+            self._awake = True
+            self._wake(self)
 
     def put_presence(self, clients: Iterable[int], encoded: bytes) -> None:
         """Presence changed; `encoded` says it for all of `clients` and is shared with the other readers."""
@@ -126,33 +148,41 @@ class Session:
             return
         self._presence_bytes = None if self._presence else encoded
         self._presence.update(clients)
-        self._rouse()
+        self._put_more()
 
     def put_saved(self, update_id: int) -> None:
         if not self.closed:
             self._saved = update_id
-            self._rouse()
+            self._put_more()
 
     def reject(self, update_id: int, error: ProtocolError) -> None:
         if not self.closed:
             self._rejected.append(Rejected(self.channel, update_id, error.code, error.reason))
-            self._rouse()
+            self._put_more()
 
     def close(self, error: ProtocolError) -> None:
         """Say why and end; the driver sees `closed` and lets the session go."""
         if not self.closed:
             self.closed = error
-            self._rouse()
+            self._put_more()
 
     def retry(self) -> None:
         """The document can be read again: what could not be made of it can be taken."""
         if self.is_opening or self._behind is not None:
-            self._rouse()
+            self._put_more()
 
     def take(self) -> list[Outgoing]:
         """What to send now, in order."""
-        assert self.room is not None
         self._awake = False
+        batches, self._batches = self._batches, []
+        self._queued_bytes = 0
+        if not self._more:
+            return batches  # type: ignore[return-value]  # the caller's own list from now on
+        self._more = False
+        return self._take_more(batches)
+
+    def _take_more(self, batches: list[Batch]) -> list[Outgoing]:
+        assert self.room is not None
         out: list[Outgoing] = []
         if self._opening is not None and not self.closed and (opened := self.room.opened(self, self._opening)):
             out.append(opened)
@@ -163,9 +193,7 @@ class Session:
         if self._behind is not None and not self.closed and (lacking := self.room.difference(self, self._behind)):
             out.append(lacking)
             self._behind = None
-        out += self._batches
-        self._batches.clear()
-        self._queued_bytes = 0
+        out += batches
         if self._saved:
             out.append(Saved(self.channel, self._saved))
             self._saved = 0
@@ -177,7 +205,8 @@ class Session:
             out.append(Closed(self.channel, self.closed.code, self.closed.reason))
         return out
 
-    def _rouse(self) -> None:
+    def _put_more(self) -> None:
+        self._more = True
         if not self._awake:
             self._awake = True
             self._wake(self)

@@ -19,7 +19,9 @@ FLOORS = {
     **dict.fromkeys(("collabdoc", "errors", "config", "turn"), 0),
     **dict.fromkeys(("protocol", "document", "awareness", "content"), 1),
     **dict.fromkeys(("store", "auth", "keys", "tokens", "helper"), 2),
-    **dict.fromkeys(("session", "room", "reader", "writer", "rooms", "links", "revocations", "access"), 3),
+    **dict.fromkeys(
+        ("session", "room", "recent", "snapshots", "reader", "writer", "rooms", "links", "revocations", "access"), 3
+    ),
     **dict.fromkeys(("server", "client"), 4),
     **dict.fromkeys(("cli", "transfer", "__main__"), 5),
 }

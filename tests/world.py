@@ -186,7 +186,7 @@ class Person:
         of = self.session
         for message in of.take():
             if isinstance(message, Batch):
-                message = Updates(1, message.seq, message.updates)
+                message = Updates(1, message.seq, message.updates_for(of))
             self.heard.append(message)
             self._understand(message)
         if of.closed:

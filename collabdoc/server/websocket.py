@@ -42,7 +42,7 @@ from collabdoc.protocol.messages import (
 )
 from collabdoc.server.connection import Connection
 from collabdoc.server.context import Context, credentials_of, host_allowed, origin_allowed
-from collabdoc.server.frames import encode_frame, frame_head
+from collabdoc.server.frames import encode_frame
 from collabdoc.session import Batch, Outgoing, Session
 
 log = logging.getLogger(__name__)
@@ -161,13 +161,17 @@ class NativeSocket(WebSocketHandler):
             session = self._ready.popleft()
             if self._sessions.get(session.channel) is not session:
                 continue
-            taken = session.take()
-            for outgoing in taken:
-                out.append(_frame(session.channel, outgoing))
-                room_left -= len(out[-1])
-            self._after_take(session, taken)
-        out += map(encode_frame, self._replies)
-        self._replies.clear()
+            for outgoing in session.take():
+                if type(outgoing) is Batch:
+                    frame = _frame_batch(session, outgoing)
+                else:
+                    frame = encode_frame(native.encode_server(outgoing))  # type: ignore[arg-type]  # no Batch
+                    self._note_taken(session, outgoing)
+                out.append(frame)
+                room_left -= len(frame)
+        if self._replies:
+            out += map(encode_frame, self._replies)
+            self._replies.clear()
         if self._pong is not None:
             out.append(encode_frame(native.encode_server(self._pong)))
             self._pong = None
@@ -313,18 +317,19 @@ class NativeSocket(WebSocketHandler):
     def _can_send(self) -> bool:
         return not self._failed and not self.connection.is_congested
 
-    def _after_take(self, session: Session, taken: list[Outgoing]) -> None:
+    def _note_taken(self, session: Session, outgoing: Outgoing) -> None:
         room = session.room
         assert room is not None
-        self._context.refused.update(message.code for message in taken if isinstance(message, Rejected))
-        if session.closed is None:
-            self._context.rooms.schedule(room)  # taking may have found the document broken
-            return
-        if session.asked_to_resync:
-            self._asked_to_resync.add(room.name)
-        self._context.refused[session.closed.code] += 1
-        self._forget(session.channel)
-        self._ended.append(session.channel)
+        match outgoing:
+            case Rejected(code=code):
+                self._context.refused[code] += 1
+            case Closed(code=code):
+                if session.asked_to_resync:
+                    self._asked_to_resync.add(room.name)
+                self._context.refused[code] += 1
+                self._context.rooms.schedule(room)  # the reason may be that reading the document broke it
+                self._forget(session.channel)
+                self._ended.append(session.channel)
 
     def _fail(self, error: ProtocolError) -> None:
         self._context.refused[error.code] += 1
@@ -340,16 +345,26 @@ def _role(grant: Grant) -> tuple[str, bool]:
     return grant.user.id, grant.allows(Action.WRITE)
 
 
-def _frame(channel: int, outgoing: Outgoing) -> bytes:
-    if not isinstance(outgoing, Batch):
-        return encode_frame(native.encode_server(outgoing))
-    # Most clients number their only document alike, so that one frame serves nearly all of them.
-    key = f"native {channel}"
-    frame = outgoing.frames.get(key)
+class _EncodedBatch:
+    """A batch in this dialect. Most clients number their only document alike, so that one frame serves nearly all."""
+
+    __slots__ = ("by_channel", "packed")
+
+    def __init__(self, batch: Batch) -> None:
+        self.packed = [native.pack_update(update) for update in batch.updates]
+        self.by_channel: dict[int, bytes] = {}
+
+
+def _frame_batch(session: Session, batch: Batch) -> bytes:
+    encoded: _EncodedBatch | None = batch.encoded.get("native")
+    if encoded is None:
+        encoded = batch.encoded["native"] = _EncodedBatch(batch)
+    channel, packed = session.channel, encoded.packed
+    if session in batch.own:
+        own = set(batch.own[session])
+        others = [update for place, update in enumerate(packed) if place not in own]
+        return encode_frame(native.encode_updates(channel, batch.seq, others))
+    frame = encoded.by_channel.get(channel)
     if frame is None:
-        tail = outgoing.frames.get("native")
-        if tail is None:
-            tail = outgoing.frames["native"] = native.encode_updates_tail(outgoing.seq, outgoing.updates)
-        head = native.encode_updates_head(channel)
-        frame = outgoing.frames[key] = frame_head(len(head) + len(tail)) + head + tail
+        frame = encoded.by_channel[channel] = encode_frame(native.encode_updates(channel, batch.seq, packed))
     return frame

@@ -20,8 +20,8 @@ from collabdoc.protocol.native import (
     decode_server,
     encode_client,
     encode_server,
-    encode_updates_head,
-    encode_updates_tail,
+    encode_updates,
+    pack_update,
 )
 
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
@@ -96,9 +96,28 @@ def test_every_message_of_the_protocol_has_golden_frames() -> None:
     }
 
 
-def test_an_update_frame_is_its_head_and_its_shared_tail() -> None:
-    message = Updates(channel=70_000, seq=3, updates=(b"a", b"b"))
-    assert encode_server(message) == encode_updates_head(70_000) + encode_updates_tail(3, [b"a", b"b"])
+@pytest.mark.parametrize("count", [1, 15, 16, 70_000])
+def test_an_update_frame_is_put_together_from_packed_updates(count: int) -> None:
+    message = Updates(channel=70_000, seq=3, updates=(b"a",) * count)
+    frame = encode_updates(70_000, 3, [pack_update(b"a")] * count)
+    assert frame == encode_server(message) == msgpack.packb([3, 70_000, 3, [b"a"] * count])
+
+
+@pytest.mark.parametrize("channel", [1, 127, 128, 255, 256, 65_535, 65_536, 2**31 - 1])
+@pytest.mark.parametrize("id_", [1, 127, 128, 70_000, 2**32, 2**53 - 1])
+@pytest.mark.parametrize("size", [0, 255, 256, 65_536])
+def test_updates_of_every_width_are_read(channel: int, id_: int, size: int) -> None:
+    message = Update(channel, id_, bytes(size))
+    assert decode_client(encode_client(message)) == message
+    assert refusal(decode_client, encode_client(message) + b"x") == "1 bytes follow the message in its frame"
+    assert refusal(decode_client, encode_client(message)[:-1]) is not None
+
+
+@pytest.mark.parametrize(
+    "fields", [(0, 1, b""), (2**31, 1, b""), (1, 0, b""), (-1, 1, b""), (1, 1, "x"), (1, None, b"")]
+)
+def test_updates_with_numbers_out_of_bounds_are_refused(fields: tuple[object, ...]) -> None:
+    assert refusal(decode_client, msgpack.packb([3, *fields])) is not None
 
 
 def test_a_frame_of_16_mib_is_read() -> None:
