@@ -49,6 +49,7 @@ class Writer:
         self._waiting_bytes = 0
         self._oldest_s: float | None = None  # kept beside the queue: the loop reads it without the lock
         self._wake = threading.Condition()
+        self._is_idle = False
         self._stopping = False
         self._failing: str | None = None
         self._thread = threading.Thread(target=self._run, name="collabdoc-writer", daemon=True)
@@ -99,7 +100,8 @@ class Writer:
                 self._oldest_s = work.submitted_s
             self._waiting.append(work)
             self._waiting_bytes += work.size_bytes
-            self._wake.notify()
+            if self._is_idle:  # else it looks by itself, and waking it would only cost the loop its turn
+                self._wake.notify()
             return True
 
     # In the writer's thread
@@ -107,10 +109,12 @@ class Writer:
     def _run(self) -> None:
         try:
             while group := self._take_group():
+                begun_s = self._monotonic()
                 if group[0].append is None:
                     self._run_call(group[0])
                 else:
                     self._commit(group)
+                    self._pause(begun_s)
         except StoreError as error:
             log.critical("writing has ended, restart the server when the disk is well: %s", error)
             self._end(error)
@@ -121,8 +125,17 @@ class Writer:
     def _take_group(self) -> list[_Work]:
         """Wait for work; none where all is done and no more will come."""
         with self._wake:
+            self._is_idle = True
             self._wake.wait_for(lambda: self._waiting or self._stopping)
+            self._is_idle = False
             return self._next_group()
+
+    def _pause(self, begun_s: float) -> None:
+        """Let edits gather for the next commit, which costs the same for one as for a hundred."""
+        left_s = begun_s + self._limits.commit_ms / 1000 - self._monotonic()
+        if left_s > 0:
+            with self._wake:
+                self._wake.wait_for(lambda: self._stopping, timeout=left_s)
 
     def _next_group(self) -> list[_Work]:
         """The appends at the head of the queue, or the one call that is there. They stay queued until done."""

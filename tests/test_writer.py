@@ -125,6 +125,19 @@ def test_what_waits_is_committed_together_with_one_append_a_document() -> None:
     run(story)
 
 
+def test_edits_gather_between_two_commits_and_a_stop_does_not_wait_for_more() -> None:
+    async def story(desk: Desk) -> None:
+        desk.submit(b"first")
+        while not desk.told:
+            await asyncio.sleep(0.001)
+        for number in range(100):
+            desk.submit(b"%d" % number)
+            await asyncio.sleep(0)
+
+    desk = run(story, Limits(commit_ms=3_600_000))
+    assert [len(updates) for ((_, updates, _),) in desk.disk.commits] == [1, 100]
+
+
 def test_the_last_title_of_a_commit_counts() -> None:
     async def story(desk: Desk) -> None:
         desk.disk.gate.clear()
