@@ -47,15 +47,11 @@ class Access:
 
     async def grant(self, credentials: Credentials, document: str) -> Grant:
         """What these credentials allow in a document. Raises as `authorize` does."""
-        by_link = _strongest(await self._follow(credentials), document)
-        try:
-            own = await authenticate(self._authenticator, credentials, document)
-        except (NotAllowed, NotAuthenticated) as error:
-            if by_link is None:
-                raise
-            user = await self._user(credentials) if isinstance(error, NotAllowed) else User()
-            return _grant(user, by_link)
-        return _grant(own.user, by_link) if by_link and by_link.permission > own.permission else own
+        return await (await self.holder(credentials)).grant(document)
+
+    async def holder(self, credentials: Credentials) -> "Holder":
+        """Whoever holds these credentials, to be asked about many documents at one time. Raises `Overloaded`."""
+        return Holder(self._authenticator, credentials, await self._follow(credentials))
 
     async def identify(self, credentials: Credentials) -> Identity:
         """Who holds these credentials. Raises `NotAuthenticated`."""
@@ -76,17 +72,54 @@ class Access:
         except StoreError as error:
             raise Overloaded("the link cannot be looked up now, try again") from error
 
-    async def _user(self, credentials: Credentials) -> User:
+
+class Holder:
+    """Somebody's credentials, their share links looked up: what they allow in one document after the other."""
+
+    def __init__(self, authenticator: Authenticator, credentials: Credentials, links: Sequence[LinkRow]) -> None:
+        self._authenticator = authenticator
+        self._credentials = credentials
+        self._links = links
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether a link opens something for them, whoever they are."""
+        return bool(self._links)
+
+    async def grant(self, document: str) -> Grant:
+        """Raises `NotAuthenticated`, `NotAllowed`."""
+        by_link = _strongest(self._links, document)
         try:
-            return (await self.identify(credentials)).user
+            own = await authenticate(self._authenticator, self._credentials, document)
+        except NotAllowed:
+            if by_link is None:
+                raise
+            return _granted(await self._identify(), by_link)
         except NotAuthenticated:
-            return User()
+            if by_link is not None:
+                return _granted(Identity(User()), by_link)
+            if self._credentials.token is None and self._credentials.links:
+                raise NotAuthenticated(
+                    "no link of yours opens this document now: ask for a new one, or sign in"
+                ) from None
+            raise
+        if by_link is None or by_link.permission <= own.permission:
+            return own
+        return _granted(Identity(own.user, own.expires), by_link)
+
+    async def _identify(self) -> Identity:
+        try:
+            return await identify(self._authenticator, self._credentials)
+        except NotAuthenticated:
+            return Identity(User())
 
 
 def _strongest(links: Sequence[LinkRow], document: str) -> LinkRow | None:
     return max((row for row in links if row.document == document), key=lambda row: row.permission, default=None)
 
 
-def _grant(user: User, link: LinkRow) -> Grant:
-    expires = None if link.expires_ms is None else link.expires_ms / 1000
-    return Grant(user, Permission(link.permission), expires)
+def _granted(identity: Identity, link: LinkRow) -> Grant:
+    """What a link grants to somebody; it ends with either, since who they are is told to others."""
+    link_expires = None if link.expires_ms is None else link.expires_ms / 1000
+    ends = [end for end in (identity.expires, link_expires) if end is not None]
+    return Grant(identity.user, Permission(link.permission), min(ends, default=None))

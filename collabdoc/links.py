@@ -19,7 +19,7 @@ from collabdoc.store.base import LinkRow, Store
 from collabdoc.writer import Writer
 
 MAX_FOLLOWED = 20
-"""Links that one client may show at a time; further ones are not looked at."""
+"""Links that one client may show at a time; further ones are not looked at, and a browser keeps no more."""
 MAX_LABEL_CHARACTERS = 100
 MAX_DAYS = 10_000
 _TOKEN = re.compile(r"cds_([0-9a-f]{16})_([A-Za-z0-9_-]{32})")
