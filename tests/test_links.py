@@ -149,7 +149,7 @@ async def test_a_client_that_shows_very_many_links_costs_no_more_than_a_few(tmp_
 
         world.store.find_links = counted  # type: ignore[method-assign,assignment]
         token = await world.link()
-        assert len(await world.links.find([token, *(join_token(f"{n:016x}", "A" * 32) for n in range(10_000))])) == 1
+        assert len(await world.links.find([*(join_token(f"{n:016x}", "A" * 32) for n in range(10_000)), token])) == 1
         assert asked == [MAX_FOLLOWED]
 
 

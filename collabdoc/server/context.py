@@ -86,7 +86,7 @@ def credentials_of(request: HTTPServerRequest, token: str | None = None) -> Cred
     links = link_cookies(request).values()
     token = token or bearer_token(request) or cookies.get(SESSION_COOKIE)
     if token is not None and split_token(token) is not None:
-        return Credentials(None, (token, *links), cookies)
+        return Credentials(None, (*links, token), cookies)
     return Credentials(token, tuple(links), cookies)
 
 
