@@ -436,3 +436,11 @@ async def test_auth_that_lowers_what_one_may_do_is_told_before_the_next_edit_is_
     assert (await ana.opens("a", channel=2, token=token(permission="read"))).mode == "read"
     ana.says(Update(2, 1, typed("no")))
     assert (await ana.hears(Rejected)).code == 4403
+
+
+async def test_auth_with_a_token_that_is_none_closes_the_channel(start_server: ServerFactory) -> None:
+    server = await with_tokens(start_server)
+    ana = await Wire.connect(server)
+    await ana.opens("a", token=token())
+    ana.says(Auth(1, "forged"))
+    assert (await ana.hears(Closed)).code == 4401
