@@ -122,4 +122,4 @@ def _granted(identity: Identity, link: LinkRow) -> Grant:
     """What a link grants to somebody; it ends with either, since who they are is told to others."""
     link_expires = None if link.expires_ms is None else link.expires_ms / 1000
     ends = [end for end in (identity.expires, link_expires) if end is not None]
-    return Grant(identity.user, Permission(link.permission), min(ends, default=None))
+    return Grant(identity.user, Permission(link.permission), min(ends, default=None), by_link=True)

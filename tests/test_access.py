@@ -54,7 +54,7 @@ async def test_who_is_signed_in_keeps_their_name_where_only_a_link_lets_them_in(
     async with sharing(tmp_path) as world:
         credentials = Credentials("read", (await world.link("other", Permission.WRITE),))
         grant = await world.access(Door()).grant(credentials, "other")
-        assert grant == Grant(ANA, Permission.WRITE, START_S + 3_600)
+        assert grant == Grant(ANA, Permission.WRITE, START_S + 3_600, by_link=True)
 
 
 async def test_a_link_opens_its_own_document_and_no_other(tmp_path: Path) -> None:
@@ -75,7 +75,9 @@ async def test_of_several_links_to_a_document_the_strongest_counts(tmp_path: Pat
             await world.link("a", permission) for permission in (Permission.READ, Permission.WRITE, Permission.COMMENT)
         ]
         grant = await world.access(Door()).grant(Credentials(None, tuple(links)), "a")
-        assert grant == Grant(User(), Permission.WRITE)
+        assert grant == Grant(User(), Permission.WRITE, by_link=True)
+        assert grant.allows(Action.WRITE)
+        assert not grant.allows(Action.CREATE), "a link lives no longer than its document"
 
 
 async def test_a_grant_by_link_ends_with_the_link_or_with_the_sign_in_whichever_is_first(tmp_path: Path) -> None:

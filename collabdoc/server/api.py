@@ -206,6 +206,7 @@ class Document(ApiHandler):
         await self.authorize(name, Action.DELETE)
         if not await self.context.rooms.delete(name):
             raise NoSuchDocument(f"there is no document {name!r}")
+        self.context.recheck(lambda _: False)  # its sessions have ended; its links are not to open what comes after it
         self.set_status(204)
         self.finish()
 

@@ -251,6 +251,34 @@ async def test_an_open_that_was_allowed_before_a_revocation_does_not_slip_in_beh
     assert (await ana.hears(Closed)).code == 4401
 
 
+@pytest.mark.parametrize("is_made_anew", [True, False])
+async def test_a_link_that_was_followed_before_its_document_was_deleted_opens_and_makes_no_other(
+    start_server: ServerFactory, is_made_anew: bool
+) -> None:
+    server = await with_tokens(start_server)
+    await server.rooms.create("a", title="", kind="text")
+    _, link_token = await link_to(server, "a", Permission.WRITE)
+    guest = await Wire.connect(server)
+    held, reached, load = asyncio.Event(), asyncio.Event(), server.rooms.open
+
+    async def slow(name: str, *, create: bool) -> Any:
+        reached.set()
+        await held.wait()
+        return await load(name, create=create)
+
+    server.rooms.open = slow  # type: ignore[method-assign]
+    guest.says(Open(1, "a", b"\x00", link_token))
+    await reached.wait()
+    boss = f"Bearer {token('boss', 'admin')}"
+    assert (await Http(server).fetch("DELETE", "/api/documents/a", Authorization=boss)).code == 204
+    if is_made_anew:
+        server.rooms.open = load  # type: ignore[method-assign]
+        await server.rooms.create("a", title="secret", kind="text")
+    held.set()
+    assert (await guest.hears(Closed)).code == (4401 if is_made_anew else 4404)
+    assert (await server.rooms.get("a") is not None) is is_made_anew
+
+
 async def test_a_question_that_was_asked_before_a_revocation_is_asked_again_behind_it(
     start_server: ServerFactory,
 ) -> None:
