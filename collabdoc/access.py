@@ -5,7 +5,7 @@
 2. What could not be looked up is an error, and neither a grant nor a refusal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from collabdoc.auth import (
     Action,
@@ -28,9 +28,11 @@ from collabdoc.tokens import TokenAuthenticator
 class Access:
     """Decides by credentials; nothing else in the house does."""
 
-    def __init__(self, authenticator: Authenticator, links: Links) -> None:
+    def __init__(self, authenticator: Authenticator, links: Links, *, now_s: Callable[[], float]) -> None:
+        """`now_s` is Unix time in seconds."""
         self._authenticator = authenticator
         self._links = links
+        self._now_s = now_s
         self.is_open = isinstance(authenticator, OpenAuthenticator)
         """Whether everybody may do everything, so that there is nobody to sign in."""
         self.by_tokens = isinstance(authenticator, TokenAuthenticator)
@@ -51,7 +53,8 @@ class Access:
 
     async def holder(self, credentials: Credentials) -> "Holder":
         """Whoever holds these credentials, to be asked about many documents at one time. Raises `Overloaded`."""
-        return Holder(self._authenticator, credentials, await self._follow(credentials))
+        links = await self._follow(credentials)
+        return Holder(self._authenticator, credentials, links, now_s=self._now_s)
 
     async def identify(self, credentials: Credentials) -> Identity:
         """Who holds these credentials. Raises `NotAuthenticated`."""
@@ -76,10 +79,18 @@ class Access:
 class Holder:
     """Somebody's credentials, their share links looked up: what they allow in one document after the other."""
 
-    def __init__(self, authenticator: Authenticator, credentials: Credentials, links: Sequence[LinkRow]) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        credentials: Credentials,
+        links: Sequence[LinkRow],
+        *,
+        now_s: Callable[[], float],
+    ) -> None:
         self._authenticator = authenticator
         self._credentials = credentials
         self._links = links
+        self._now_s = now_s
 
     @property
     def is_guest(self) -> bool:
@@ -90,7 +101,7 @@ class Holder:
         """Raises `NotAuthenticated`, `NotAllowed`."""
         by_link = _strongest(self._links, document)
         try:
-            own = await authenticate(self._authenticator, self._credentials, document)
+            own = await self._own(document)
         except NotAllowed:
             if by_link is None:
                 raise
@@ -106,6 +117,12 @@ class Holder:
         if by_link is None or by_link.permission <= own.permission:
             return own
         return _granted(Identity(own.user, own.expires), by_link)
+
+    async def _own(self, document: str) -> Grant:
+        grant = await authenticate(self._authenticator, self._credentials, document)
+        if grant.expires is not None and grant.expires <= self._now_s():
+            raise NotAuthenticated("your sign-in has expired: sign in again")
+        return grant
 
     async def _identify(self) -> Identity:
         try:

@@ -25,7 +25,7 @@ class Sharing:
     clock: "Clock"
 
     def access(self, authenticator: Authenticator | None = None) -> Access:
-        return Access(authenticator or OpenAuthenticator(), self.links)
+        return Access(authenticator or OpenAuthenticator(), self.links, now_s=self.clock)
 
     async def link(
         self, document: str = "a", permission: Permission = Permission.READ, *, lasts_s: float | None = None

@@ -125,6 +125,16 @@ async def test_a_fault_of_the_authenticator_is_no_way_in_by_a_link_or_otherwise(
             await world.access(Broken()).grant(Credentials(None, (await world.link("a"),)), "a")
 
 
+async def test_what_has_ended_already_grants_nothing_whatever_the_authenticator_says(tmp_path: Path) -> None:
+    async with sharing(tmp_path) as world:
+        access = world.access(Door())
+        world.clock.now_s += 3_600
+        with pytest.raises(NotAuthenticated, match="has expired"):
+            await access.grant(Credentials("write"), "team/a")
+        grant = await access.grant(Credentials("write", (await world.link("team/a"),)), "team/a")
+        assert grant == Grant(User(), Permission.READ, by_link=True)
+
+
 async def test_following_a_link_tells_what_it_opens(tmp_path: Path) -> None:
     async with sharing(tmp_path) as world:
         token = await world.link("a", lasts_s=60)
@@ -158,5 +168,5 @@ async def test_a_holders_links_are_looked_up_once_for_many_documents(tmp_path: P
 async def test_an_access_knows_what_kind_it_is(tmp_path: Path) -> None:
     async with sharing(tmp_path) as world:
         kinds: list[Authenticator] = [OpenAuthenticator(), TokenAuthenticator(read_key(b"s" * 32)), Door()]
-        found = [Access(each, world.links) for each in kinds]
+        found = [Access(each, world.links, now_s=world.clock) for each in kinds]
         assert [(each.is_open, each.by_tokens) for each in found] == [(True, False), (False, True), (False, False)]
