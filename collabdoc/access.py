@@ -5,7 +5,7 @@
 2. What could not be looked up is an error, and neither a grant nor a refusal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from collabdoc.auth import (
     Action,
@@ -28,9 +28,11 @@ from collabdoc.tokens import TokenAuthenticator
 class Access:
     """Decides by credentials; nothing else in the house does."""
 
-    def __init__(self, authenticator: Authenticator, links: Links) -> None:
+    def __init__(self, authenticator: Authenticator, links: Links, *, now_s: Callable[[], float]) -> None:
+        """`now_s` is Unix time in seconds."""
         self._authenticator = authenticator
         self._links = links
+        self._now_s = now_s
         self.is_open = isinstance(authenticator, OpenAuthenticator)
         """Whether everybody may do everything, so that there is nobody to sign in."""
         self.by_tokens = isinstance(authenticator, TokenAuthenticator)
@@ -47,15 +49,12 @@ class Access:
 
     async def grant(self, credentials: Credentials, document: str) -> Grant:
         """What these credentials allow in a document. Raises as `authorize` does."""
-        by_link = _strongest(await self._follow(credentials), document)
-        try:
-            own = await authenticate(self._authenticator, credentials, document)
-        except (NotAllowed, NotAuthenticated) as error:
-            if by_link is None:
-                raise
-            user = await self._user(credentials) if isinstance(error, NotAllowed) else User()
-            return _grant(user, by_link)
-        return _grant(own.user, by_link) if by_link and by_link.permission > own.permission else own
+        return await (await self.holder(credentials)).grant(document)
+
+    async def holder(self, credentials: Credentials) -> "Holder":
+        """Whoever holds these credentials, to be asked about many documents at one time. Raises `Overloaded`."""
+        links = await self._follow(credentials)
+        return Holder(self._authenticator, credentials, links, now_s=self._now_s)
 
     async def identify(self, credentials: Credentials) -> Identity:
         """Who holds these credentials. Raises `NotAuthenticated`."""
@@ -76,17 +75,68 @@ class Access:
         except StoreError as error:
             raise Overloaded("the link cannot be looked up now, try again") from error
 
-    async def _user(self, credentials: Credentials) -> User:
+
+class Holder:
+    """Somebody's credentials, their share links looked up: what they allow in one document after the other."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        credentials: Credentials,
+        links: Sequence[LinkRow],
+        *,
+        now_s: Callable[[], float],
+    ) -> None:
+        self._authenticator = authenticator
+        self._credentials = credentials
+        self._links = links
+        self._now_s = now_s
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether a link opens something for them, whoever they are."""
+        return bool(self._links)
+
+    async def grant(self, document: str) -> Grant:
+        """Raises `NotAuthenticated`, `NotAllowed`."""
+        by_link = _strongest(self._links, document)
         try:
-            return (await self.identify(credentials)).user
+            own = await self._own(document)
+        except NotAllowed:
+            if by_link is None:
+                raise
+            return _granted(await self._identify(), by_link)
         except NotAuthenticated:
-            return User()
+            if by_link is not None:
+                return _granted(Identity(User()), by_link)
+            if self._credentials.token is None and self._credentials.links:
+                raise NotAuthenticated(
+                    "no link of yours opens this document now: ask for a new one, or sign in"
+                ) from None
+            raise
+        if by_link is None or by_link.permission <= own.permission:
+            return own
+        return _granted(Identity(own.user, own.expires), by_link)
+
+    async def _own(self, document: str) -> Grant:
+        grant = await authenticate(self._authenticator, self._credentials, document)
+        if grant.expires is not None and grant.expires <= self._now_s():
+            raise NotAuthenticated("your sign-in has expired: sign in again")
+        return grant
+
+    async def _identify(self) -> Identity:
+        try:
+            return await identify(self._authenticator, self._credentials)
+        except NotAuthenticated:
+            return Identity(User())
 
 
 def _strongest(links: Sequence[LinkRow], document: str) -> LinkRow | None:
     return max((row for row in links if row.document == document), key=lambda row: row.permission, default=None)
 
 
-def _grant(user: User, link: LinkRow) -> Grant:
-    expires = None if link.expires_ms is None else link.expires_ms / 1000
-    return Grant(user, Permission(link.permission), expires)
+def _granted(identity: Identity, link: LinkRow) -> Grant:
+    """What a link grants to somebody; it ends with either, since who they are is told to others."""
+    link_expires = None if link.expires_ms is None else link.expires_ms / 1000
+    ends = [end for end in (identity.expires, link_expires) if end is not None]
+    return Grant(identity.user, Permission(link.permission), min(ends, default=None), by_link=True)

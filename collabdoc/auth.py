@@ -90,9 +90,11 @@ class Grant:
     user: User
     permission: Permission
     expires: float | None = None
+    by_link: bool = False
+    """A link lives no longer than its document, and so never makes one."""
 
     def allows(self, action: Action) -> bool:
-        return self.permission >= NEEDED[action]
+        return self.permission >= NEEDED[action] and not (self.by_link and action is Action.CREATE)
 
     def check(self, action: Action) -> None:
         """Raises `NotAllowed` where the grant does not reach so far."""

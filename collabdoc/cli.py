@@ -4,11 +4,9 @@ import asyncio
 import json
 import logging
 import os
-import re
 import signal
 import sys
 import threading
-import time
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,11 @@ from typing import Any
 import click
 
 from collabdoc import __version__
-from collabdoc.auth import Permission
+from collabdoc.cli_access import TOKEN_VARIABLE, URL, links, revoke, token, url_option
 from collabdoc.config import Settings, load_settings
 from collabdoc.content import FORMATS, KINDS, import_content, import_kind
 from collabdoc.errors import CollabdocError, UsageError
 from collabdoc.protocol.native import check_name
-from collabdoc.tokens import sign_token
 from collabdoc.transfer import FolderPlace, Place, ServerPlace, name_for
 
 EXIT_USAGE = 2
@@ -117,45 +114,10 @@ def serve(config: Path | None, open_: bool | None, allow_origin: tuple[str, ...]
     asyncio.run(_serve(settings))
 
 
-@commands.command()
-@click.option("--user", required=True, help="Whom the token is for (claim sub).")
-@click.option(
-    "--docs",
-    multiple=True,
-    required=True,
-    metavar="PATTERN=PERMISSION",
-    help="What it allows, such as 'notes/*=write'; read, comment, write or admin. May be repeated.",
-)
-@click.option("--expires", default="8h", show_default=True, metavar="TIME", help="How long it lasts: 30m, 8h, 7d.")
-@click.option(
-    "--key-file",
-    type=click.Path(path_type=Path),
-    help="Shared secret, or private key in PEM, to sign with.  [the key itself: COLLABDOC_TOKEN_KEY]",
-)
-def token(user: str, docs: tuple[str, ...], expires: str, key_file: Path | None) -> None:
-    """Print a signed token, for scripts and development."""
-    lasting = re.fullmatch(r"([1-9]\d{0,5})([mhd])", expires)
-    if lasting is None:
-        raise UsageError(f"--expires is {expires!r:.40}, expected something like 30m, 8h or 7d")
-    allowed = dict(each.rpartition("=")[::2] for each in docs)
-    if bad := [f"{pattern}={name}" for pattern, name in allowed.items() if name.upper() not in Permission.__members__]:
-        raise UsageError(f"--docs is {bad[0]!r:.80}, expected PATTERN=read, comment, write or admin")
-    seconds = int(lasting[1]) * {"m": 60, "h": 3600, "d": 86400}[lasting[2]]
-    try:
-        key = key_file.read_bytes() if key_file else os.environ.get("COLLABDOC_TOKEN_KEY", "").encode()
-    except OSError as error:
-        raise UsageError(f"the key {key_file} cannot be read: {error.strerror}") from None
-    if not key:
-        raise UsageError("a token needs a key to sign with: --key-file, or the variable COLLABDOC_TOKEN_KEY")
-    click.echo(sign_token(key, {"sub": user, "docs": allowed, "exp": int(time.time()) + seconds}))
+for _command in (token, links, revoke):
+    commands.add_command(_command)
 
 
-_URL = "http://127.0.0.1:8080"
-_url_option = click.option(
-    "--url",
-    envvar="COLLABDOC_URL",
-    help=f"A running server; a token for it comes from COLLABDOC_TOKEN.  [env: COLLABDOC_URL; default: {_URL}]",
-)
 _data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="A data folder that no server holds, instead of a server."
 )
@@ -169,7 +131,7 @@ _data_option = click.option(
     type=click.Choice(KINDS),
     help="Rich text or plain text. Default: rich for HTML and exported rich text, text for everything else.",
 )
-@_url_option
+@url_option
 @_data_option
 def import_(files: tuple[Path, ...], to: str | None, kind: str | None, url: str | None, data: Path | None) -> None:
     """Make documents of FILES: text, Markdown, code, HTML, JSON or Yjs updates.
@@ -205,7 +167,7 @@ async def _import(
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output."
 )
-@_url_option
+@url_option
 @_data_option
 def export(name: str, format_: str | None, output: Path | None, url: str | None, data: Path | None) -> None:
     """Write the content of the document NAME."""
@@ -225,7 +187,7 @@ async def _export(name: str, format_: str | None, url: str | None, data: Path | 
 
 def _place(url: str | None, data: Path | None) -> Place:
     if data is None:
-        return ServerPlace(url or _URL, os.environ.get("COLLABDOC_TOKEN"))
+        return ServerPlace(url or URL, os.environ.get(TOKEN_VARIABLE))
     if url is not None:
         raise UsageError("--url and --data say two places, give one")
     if not data.is_dir():

@@ -141,6 +141,9 @@ def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> Setti
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"the setting {place} is {first['input']!r:.60}: {first['msg']}") from None
+        # A secret may stand in its own place, or in one that is misspelt.
+        is_hidden = place == "token_key" or (first["type"] == "extra_forbidden" and len(first["loc"]) == 1)
+        value = "(hidden)" if is_hidden else f"{first['input']!r:.60}"
+        raise UsageError(f"the setting {place} is {value}: {first['msg']}") from None
     except SettingsError as error:
         raise UsageError(str(error)) from None

@@ -19,7 +19,7 @@ from collabdoc.store.base import LinkRow, Store
 from collabdoc.writer import Writer
 
 MAX_FOLLOWED = 20
-"""Links that one client may show at a time; further ones are not looked at."""
+"""Links that one client may show at a time: the last are looked at, and a browser keeps no more."""
 MAX_LABEL_CHARACTERS = 100
 MAX_DAYS = 10_000
 _TOKEN = re.compile(r"cds_([0-9a-f]{16})_([A-Za-z0-9_-]{32})")
@@ -82,7 +82,7 @@ class Links:
 
     async def find(self, tokens: Sequence[str]) -> list[LinkRow]:
         """The links that these tokens open: genuine ones, not ended, not taken back."""
-        secret_of = dict(parts for token in tokens[:MAX_FOLLOWED] if (parts := split_token(token)))
+        secret_of = dict(parts for token in tokens[-MAX_FOLLOWED:] if (parts := split_token(token)))
         if not secret_of:
             return []
         rows = await self._reader.call(lambda: self._store.find_links(list(secret_of)))

@@ -84,6 +84,8 @@ class Rooms:
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
         self._draining = False
+        self.dropped_presence = 0
+        """Entries of presence that were not taken: for another session's client id, or a clock that jumped."""
 
     async def __aenter__(self) -> "Rooms":
         self._flushes = Turn(self._flush)
@@ -123,9 +125,11 @@ class Rooms:
 
     def receive(self, session: Session, message: Update | Awareness) -> None:
         """Hand a message to the session's room, and see to what it leaves to do."""
-        if session.room is not None:
-            session.room.receive(session, message)
-            self.schedule(session.room)
+        if (room := session.room) is not None:
+            dropped = room.awareness.dropped
+            room.receive(session, message)
+            self.dropped_presence += room.awareness.dropped - dropped
+            self.schedule(room)
 
     def leave(self, session: Session) -> None:
         if session.room is not None:

@@ -27,14 +27,17 @@ log = logging.getLogger(__name__)
 
 MAX_TOKEN_CHARACTERS = 16 * 1024
 MAX_PATTERNS = 1_000
-MAX_USER_CHARACTERS = 200
+MAX_ID_CHARACTERS = 200
 MAX_NAME_CHARACTERS = 100
 LEEWAY_S = 10
 """The clocks of servers differ a little."""
 VERIFIED_S = 60.0
 """For so long a signature is not verified again; a key that was taken away counts for so long."""
 _REMEMBERED = 1_000
+_LAST_S = 253_402_300_000
+"""Of the last year that a date can have; what ends later is taken to end then."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _PERMISSIONS = {permission.name.lower(): permission for permission in Permission}
 
@@ -78,7 +81,7 @@ class TokenAuthenticator:
         try:
             claims = self._recall(digest) or self._remember(digest, await self._verify(token))
             self._check_times(claims)
-        except jwt.InvalidTokenError as error:
+        except (jwt.InvalidTokenError, UnicodeEncodeError) as error:
             self._log_once(digest, error)
             reason = "has expired" if isinstance(error, jwt.ExpiredSignatureError) else "is not valid"
             raise NotAuthenticated(f"your sign-in {reason}: sign in again") from None
@@ -108,6 +111,9 @@ class TokenAuthenticator:
             raise jwt.ExpiredSignatureError("it has expired")
         if _time(claims, "nbf", now) - LEEWAY_S > now:
             raise jwt.ImmatureSignatureError("it is not valid yet")
+        if _time(claims, "iat", now) - LEEWAY_S > now:
+            # Else no revocation would reach it until then.
+            raise jwt.ImmatureSignatureError("it was made in the future")
 
     def _recall(self, digest: bytes) -> Mapping[str, Any] | None:
         verified_at, claims = self._verified.get(digest, (0.0, None))
@@ -134,25 +140,31 @@ class TokenAuthenticator:
 def _check_claims(claims: Mapping[str, Any]) -> None:
     """Once, when a token is verified: what is not as expected is refused before anything is made of it."""
     permission_for(claims.get("docs", {}), "")
-    if not 0 < len(claims["sub"]) <= MAX_USER_CHARACTERS:
-        raise jwt.InvalidTokenError(f"its claim sub is not a string of 1 to {MAX_USER_CHARACTERS} characters")
+    _check_id(claims, "sub")
+    if "jti" in claims:
+        _check_id(claims, "jti")
     for name in ("exp", "nbf", "iat"):
         _time(claims, name, 0)
-    if not isinstance(claims.get("jti", ""), str):
-        raise jwt.InvalidTokenError("its claim jti is no string")
+
+
+def _check_id(claims: Mapping[str, Any], name: str) -> None:
+    value = claims[name]
+    # JSON can say half of a surrogate pair, which neither the store nor a socket can.
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARACTERS or _SURROGATE.search(value):
+        raise jwt.InvalidTokenError(f"its claim {name} is not a string of 1 to {MAX_ID_CHARACTERS} characters")
 
 
 def _user(claims: Mapping[str, Any]) -> User:
     name, color = claims.get("name"), claims.get("color")
     # One line, whatever the claim says: it is shown in others' pages.
-    shown = " ".join(name.split())[:MAX_NAME_CHARACTERS] if isinstance(name, str) else ""
+    shown = " ".join(_SURROGATE.sub("", name).split())[:MAX_NAME_CHARACTERS] if isinstance(name, str) else ""
     painted = isinstance(color, str) and _COLOR.fullmatch(color)
     return User(claims["sub"], shown, color if painted else None)
 
 
 def _expires(claims: Mapping[str, Any]) -> float | None:
     expires = claims.get("exp")
-    return None if expires is None else expires + LEEWAY_S
+    return None if expires is None else min(expires, _LAST_S) + LEEWAY_S
 
 
 def sign_token(material: bytes, claims: Mapping[str, Any]) -> str:
@@ -200,6 +212,6 @@ def _matches(pattern: str, document: str) -> bool:
 
 def _time(claims: Mapping[str, Any], name: str, default: float) -> float:
     value = claims.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # NaN
         raise jwt.InvalidTokenError(f"its claim {name} is no time")
     return value

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
@@ -56,7 +56,7 @@ class ServerPlace:
         return None
 
     async def put(self, name: str, update: bytes) -> None:
-        found = await self._fetch(_path(name))
+        found = await self._fetch(path_of(name))
         if found.code == 200:
             raise _taken(name)
         if found.code != 404:
@@ -68,14 +68,27 @@ class ServerPlace:
 
     async def get(self, name: str, format_: str | None) -> bytes:
         query = f"?format={format_}" if format_ else ""
-        response = await self._fetch(f"{_path(name)}/content{query}")
+        response = await self._fetch(f"{path_of(name)}/content{query}")
         if response.code != 200:
             raise UsageError(_message(response))
         return response.body
 
-    async def _fetch(self, path: str) -> HTTPResponse:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        request = HTTPRequest(self._url + path, headers=headers, request_timeout=_TIMEOUT_S)
+    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the HTTP interface answers; `UsageError` with its own words where it refuses."""
+        response = await self._fetch(path, method, body)
+        if not 200 <= response.code < 300:
+            raise UsageError(_message(response))
+        answer: dict[str, Any] = json.loads(response.body or b"{}")
+        return answer
+
+    async def _fetch(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> HTTPResponse:
+        request = HTTPRequest(
+            self._url + path,
+            method=method,
+            headers={"Authorization": f"Bearer {self._token}"} if self._token else {},
+            body=None if body is None else json.dumps(body),
+            request_timeout=_TIMEOUT_S,
+        )
         try:
             return await AsyncHTTPClient().fetch(request, raise_error=False)
         except (OSError, HTTPClientError, ValueError) as error:
@@ -121,7 +134,8 @@ def name_for(path: Path) -> str:
         raise UsageError(f"{path.name!r} makes no name for a document: say one with --to") from None
 
 
-def _path(name: str) -> str:
+def path_of(name: str) -> str:
+    """Where the HTTP interface has a document."""
     return f"/api/documents/{quote(name, safe='')}"
 
 

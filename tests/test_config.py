@@ -106,7 +106,7 @@ def test_a_wrong_environment_variable_is_told_in_one_line(
     ("content", "said"),
     [
         (b"port = 'http'", "port is 'http'"),
-        (b"prot = 1", "prot is 1"),
+        (b"prot = 1", "prot is (hidden)"),
         (b"limits = 1", "limits is 1"),
         (b"[limits]\nframe_bites = 1", "limits.frame_bites is 1"),
         (b"port =", "is not TOML"),
@@ -141,3 +141,14 @@ def test_every_limit_says_its_unit_and_what_it_bounds() -> None:
     for name, field in Limits.model_fields.items():
         assert name.endswith(("_bytes", "_s", "_ms", *counted)), name
         assert field.description, name
+
+
+@pytest.mark.parametrize(
+    "line", ['token_key = ["{}"]', 'token_kye = "{}"', 'token = {{ key = "{}" }}', "token_key.x = '{}'"]
+)
+def test_a_secret_in_a_wrong_place_is_not_shown(tmp_path: Path, line: str) -> None:
+    config = tmp_path / "collabdoc.toml"
+    config.write_text(line.format("hunter2" * 5))
+    with pytest.raises(UsageError) as raised:
+        load_settings({}, config)
+    assert "hunter2" not in str(raised.value)

@@ -23,7 +23,7 @@ FLOORS = {
         ("session", "room", "recent", "snapshots", "reader", "writer", "rooms", "links", "revocations", "access"), 3
     ),
     **dict.fromkeys(("server", "client"), 4),
-    **dict.fromkeys(("cli", "transfer", "__main__"), 5),
+    **dict.fromkeys(("cli", "cli_access", "transfer", "__main__"), 5),
 }
 
 DRIVERS = {
@@ -31,7 +31,7 @@ DRIVERS = {
     "tornado": {"server", "client", "transfer"},
     "sqlite3": {"store"},
     "msgpack": {"protocol", "helper"},
-    "click": {"cli", "__main__"},
+    "click": {"cli", "cli_access", "__main__"},
     "pydantic": {"config"},
     "pydantic_settings": {"config"},
     "markdown_it": {"content"},

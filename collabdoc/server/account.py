@@ -9,15 +9,17 @@ import time
 from typing import Any
 
 from collabdoc.auth import EVERYTHING, Action, Credentials, Identity, Permission, User
-from collabdoc.errors import NoSuchDocument, NotAuthenticated
-from collabdoc.links import Wish, split_token
-from collabdoc.server.api import ApiError, ApiHandler, as_iso
-from collabdoc.server.context import LINK_COOKIE, SESSION_COOKIE, credentials_of
+from collabdoc.errors import NoSuchDocument, NotAllowed, NotAuthenticated
+from collabdoc.links import MAX_FOLLOWED, Wish, split_token
+from collabdoc.server.api import ApiError, ApiHandler, as_iso, link_as_json
+from collabdoc.server.context import LINK_COOKIE, SESSION_COOKIE, credentials_of, link_cookies
 from collabdoc.session import Session
-from collabdoc.store.base import LinkRow
+from collabdoc.tokens import MAX_ID_CHARACTERS
 
 MAX_COOKIE_BYTES = 3_800
 """What all browsers keep, less the attributes."""
+_MAX_DROPPED = 50
+"""Cookies that one answer may end: it has to pass through proxies, and ours have fewer."""
 _NEVER_S = 400 * 86_400
 """The longest that browsers keep a cookie."""
 
@@ -35,7 +37,8 @@ class SignIn(ApiHandler):
             raise ApiError(400, "token is not a string")
         if (parts := split_token(token)) is not None:
             link = await self.context.access.follow(token)
-            self._keep(LINK_COOKIE + parts[0], parts[1], None if link.expires_ms is None else link.expires_ms / 1000)
+            await self._make_room_for(LINK_COOKIE + link.id)
+            self._keep(LINK_COOKIE + link.id, parts[1], None if link.expires_ms is None else link.expires_ms / 1000)
             identity = await self._identify(credentials_of(self.request))
             self.answer({**self._tell(identity), "document": link.document})
             return
@@ -47,11 +50,21 @@ class SignIn(ApiHandler):
 
     def delete(self) -> None:
         self.check_csrf()
-        for name in self.request.cookies:
-            if name == SESSION_COOKIE or name.startswith(LINK_COOKIE):
-                self._set_cookie(name, "", 0)
+        for name in (SESSION_COOKIE, *list(link_cookies(self.request))[:_MAX_DROPPED]):
+            if name in self.request.cookies:
+                self._drop(name)
         self.set_status(204)
         self.finish()
+
+    async def _make_room_for(self, name: str) -> None:
+        """Drop the cookies of links that opened their last, and of the oldest where there are too many."""
+        kept = link_cookies(self.request)
+        kept.pop(name, None)
+        alive = {LINK_COOKIE + row.id for row in await self.context.links.find(list(kept.values()))}
+        # Browsers name the oldest first.
+        newest = [each for each in kept if each in alive][-(MAX_FOLLOWED - 1) :]
+        for each in [each for each in kept if each not in newest][:_MAX_DROPPED]:
+            self._drop(each)
 
     async def _identify(self, credentials: Credentials) -> Identity:
         try:
@@ -69,17 +82,20 @@ class SignIn(ApiHandler):
         }
 
     def _keep(self, name: str, value: str, expires: float | None) -> None:
-        self._set_cookie(name, value, _NEVER_S if expires is None else int(expires - time.time()))
+        max_age_s = _NEVER_S if expires is None else max(1, int(min(expires - time.time(), _NEVER_S)))
+        try:
+            self.set_cookie(name, value, max_age=max_age_s, **self._attributes())
+        except (ValueError, http.cookies.CookieError):
+            raise ApiError(400, "the token holds characters that no cookie can") from None
 
-    def _set_cookie(self, name: str, value: str, max_age_s: int) -> None:
+    def _drop(self, name: str) -> None:
+        self.clear_cookie(name, **self._attributes())
+
+    def _attributes(self) -> dict[str, Any]:
         # A proxy may have ended TLS, but the page's own origin tells how the browser reached it.
         secure = self.request.headers.get("Origin", "").startswith("https:") or self.request.protocol == "https"
         # Strict does not cut off who comes by a link from elsewhere: the pages need no cookie, what they ask for does.
-        attributes = {"path": "/", "max_age": max_age_s, "httponly": True, "samesite": "Strict", "secure": secure}
-        try:
-            self.set_cookie(name, value, **attributes)  # type: ignore[arg-type]  # each of its own kind
-        except (ValueError, http.cookies.CookieError):
-            raise ApiError(400, "the token holds characters that no cookie can") from None
+        return {"path": "/", "httponly": True, "samesite": "Strict", "secure": secure}
 
 
 class DocumentLinks(ApiHandler):
@@ -87,7 +103,7 @@ class DocumentLinks(ApiHandler):
 
     async def get(self, name: str) -> None:
         await self.authorize(name, Action.ADMINISTER)
-        self.answer({"links": [_as_json(row) for row in await self.context.links.of(name)]})
+        self.answer({"links": [link_as_json(row) for row in await self.context.links.of(name)]})
 
     async def post(self, name: str) -> None:
         if self.context.access.is_open:
@@ -96,7 +112,7 @@ class DocumentLinks(ApiHandler):
         wish = self._read_wish(grant.user.name or grant.user.id)
         row, token = await self.context.links.make(name, wish)
         self.set_status(201)
-        self.answer({**_as_json(row), "path": f"/share#{token}"})
+        self.answer({**link_as_json(row), "path": f"/share#{token}"})
 
     def _read_wish(self, created_by: str) -> Wish:
         body = self.read_object()
@@ -128,15 +144,23 @@ class Revoked(ApiHandler):
     async def post(self) -> None:
         if not self.context.access.by_tokens:
             raise ApiError(409, "this server knows no tokens that could be taken back: it runs without --auth token")
-        (await self.context.access.grant(credentials_of(self.request), EVERYTHING)).check(Action.ADMINISTER)
+        try:
+            await self.context.access.authorize(credentials_of(self.request), EVERYTHING, Action.ADMINISTER)
+        except NotAllowed:
+            raise NotAllowed("only who is admin of all documents ('*') may take sign-ins back") from None
         body = self.read_object()
         named = [(kind, body.get(key)) for kind, key in (("user", "user"), ("token", "token_id")) if key in body]
-        if len(named) != 1 or not isinstance(value := named[0][1], str) or not 0 < len(value) <= 200:
-            raise ApiError(400, "expected either user or token_id, a string of 1 to 200 characters")
+        if len(named) != 1 or not isinstance(value := named[0][1], str) or not _can_be_stored(value):
+            raise ApiError(400, f"expected either user or token_id, a string of 1 to {MAX_ID_CHARACTERS} characters")
         kind = named[0][0]
         await self.context.revocations.add("user" if kind == "user" else "token", value)
         self.context.recheck(lambda session: _concerns(session, kind, value))
         self.answer({"revoked": {kind: value}})
+
+
+def _can_be_stored(value: str) -> bool:
+    """JSON can say half of a surrogate pair, which no token that counts can hold."""
+    return 0 < len(value) <= MAX_ID_CHARACTERS and value.encode(errors="replace").decode() == value
 
 
 def _came_by_link(session: Session, document: str) -> bool:
@@ -145,14 +169,3 @@ def _came_by_link(session: Session, document: str) -> bool:
 
 def _concerns(session: Session, kind: str, value: str) -> bool:
     return kind == "token" or session.grant.user.id == value
-
-
-def _as_json(row: LinkRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "permission": Permission(row.permission).name.lower(),
-        "label": row.label,
-        "created_at": as_iso(row.created_ms),
-        "created_by": row.created_by,
-        "expires_at": None if row.expires_ms is None else as_iso(row.expires_ms),
-    }

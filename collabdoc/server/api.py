@@ -14,13 +14,13 @@ from urllib.parse import quote
 from tornado.web import HTTPError, RequestHandler
 
 from collabdoc import __version__
-from collabdoc.auth import EVERYTHING, Action, Credentials, Grant
+from collabdoc.auth import EVERYTHING, Action, Credentials, Grant, Permission
 from collabdoc.content import FORMATS, MEDIA_TYPES, natural_format
 from collabdoc.document import MAX_TITLE_CHARACTERS, Kind
 from collabdoc.errors import HelperError, NoSuchDocument, NotAllowed, NotAuthenticated, ProtocolError, StoreError
 from collabdoc.protocol.native import check_name
 from collabdoc.server.context import Context, bearer_token, credentials_of, host_allowed, origin_allowed
-from collabdoc.store.base import DocumentRow
+from collabdoc.store.base import DocumentRow, LinkRow
 
 log = logging.getLogger(__name__)
 
@@ -154,24 +154,23 @@ class Documents(ApiHandler):
         """All documents that match and that the reader may read; the others are not even counted."""
         found: list[tuple[DocumentRow, Grant]] = []
         step = self.context.settings.limits.list_documents
-        guest = await self._is_guest()
+        holder = await self.context.access.holder(credentials_of(self.request))
         for start in itertools.count(0, step):
             rows, total = await self.context.rooms.list(query=query, limit=step, offset=start)
             for row in rows:
                 try:
-                    found.append((row, await self.authorize(row.name, Action.READ)))
+                    grant = await holder.grant(row.name)
                 except NotAllowed:
-                    pass
+                    continue
                 except NotAuthenticated:
-                    if not guest:
+                    if not holder.is_guest:
                         raise
+                    continue
+                if grant.allows(Action.READ):
+                    found.append((row, grant))
             if start + step >= total:
                 break
         return found
-
-    async def _is_guest(self) -> bool:
-        """Whether the reader has no sign-in, but a link that opens something."""
-        return bool(await self.context.links.find(credentials_of(self.request).links))
 
     async def post(self) -> None:
         body = self.read_object()
@@ -197,13 +196,17 @@ class Document(ApiHandler):
     """One document: `GET` tells, `DELETE` ends it."""
 
     async def get(self, name: str) -> None:
-        [described] = await self.describe([await self.find(name)])
+        row, grant = await self.find(name)
+        [described] = await self.describe([(row, grant)])
+        if grant.allows(Action.ADMINISTER):
+            described["shared_with"] = [link_as_json(link) for link in await self.context.links.of(name)]
         self.answer(described)
 
     async def delete(self, name: str) -> None:
         await self.authorize(name, Action.DELETE)
         if not await self.context.rooms.delete(name):
             raise NoSuchDocument(f"there is no document {name!r}")
+        self.context.recheck(lambda _: False)  # its sessions have ended; its links are not to open what comes after it
         self.set_status(204)
         self.finish()
 
@@ -235,6 +238,7 @@ class Health(ApiHandler):
                 "sockets": len(context.sockets),
                 "rooms": context.rooms.count,
                 "refused": {str(code): count for code, count in sorted(context.refused.items())},
+                "dropped_presence": context.rooms.dropped_presence,
             }
         )
 
@@ -265,6 +269,17 @@ def _as_json(row: DocumentRow) -> dict[str, Any]:
         "kind": row.kind or None,
         "created_at": as_iso(row.created_ms),
         "updated_at": as_iso(row.changed_ms),
+    }
+
+
+def link_as_json(row: LinkRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "permission": Permission(row.permission).name.lower(),
+        "label": row.label,
+        "created_at": as_iso(row.created_ms),
+        "created_by": row.created_by,
+        "expires_at": None if row.expires_ms is None else as_iso(row.expires_ms),
     }
 
 

@@ -91,7 +91,7 @@ class Server:
             )
             server = f"collabdoc/{__version__}"
             self.rooms = await stack.enter_async_context(Rooms(store, reader, writer, helper, limits, server=server))
-            access = Access(self._authenticator, links)
+            access = Access(self._authenticator, links, now_s=time.time)
             self.context = Context(self.settings, self.rooms, access, links, revocations, time.monotonic)
             self._http = HTTPServer(
                 make_application(self.context),

@@ -35,12 +35,15 @@ class Context:
     sockets: set[NativeSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
     """How often each code was given: to a socket, to a channel, or for a rejected edit."""
+    rechecks: int = 0
+    """How often something was taken back: what was asked before the last time has to be asked again."""
     draining: bool = False
     flushes: Turn[NativeSocket] = field(default_factory=lambda: Turn(lambda socket: socket.send_ready()))
     """The sockets that have something to say at the end of this turn."""
 
     def recheck(self, concerns: Callable[[Session], bool]) -> None:
         """Something was taken back: ask again what the sessions that it concerns may do."""
+        self.rechecks += 1
         for socket in self.sockets:
             socket.recheck(concerns)
 
@@ -83,18 +86,24 @@ def credentials_of(request: HTTPServerRequest, token: str | None = None) -> Cred
     Share links that were opened in a browser count beside whoever is signed in there.
     """
     cookies = {name: morsel.value for name, morsel in request.cookies.items()}
-    links = [
-        join_token(name.removeprefix(LINK_COOKIE), secret)
-        for name, secret in cookies.items()
-        if name.startswith(LINK_COOKIE)
-    ]
+    links = link_cookies(request).values()
     token = token or bearer_token(request) or cookies.get(SESSION_COOKIE)
     if token is not None and split_token(token) is not None:
-        return Credentials(None, (token, *links), cookies)
+        return Credentials(None, (*links, token), cookies)
     return Credentials(token, tuple(links), cookies)
+
+
+def link_cookies(request: HTTPServerRequest) -> dict[str, str]:
+    """The cookies of share links by their name, in the browser's order: the token of each."""
+    tokens = {
+        name: join_token(name.removeprefix(LINK_COOKIE), morsel.value)
+        for name, morsel in request.cookies.items()
+        if name.startswith(LINK_COOKIE)
+    }
+    return {name: token for name, token in tokens.items() if split_token(token) is not None}
 
 
 def bearer_token(request: HTTPServerRequest) -> str | None:
     """The token of the header `Authorization`, which no page of another site can send."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" else None
+    return token.strip() or None if scheme.lower() == "bearer" else None

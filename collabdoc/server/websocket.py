@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED_CHANNELS = 64
 _ASK_S = 3.0
+_ASK_AGAIN_S = 1.0
 
 
 class NativeSocket(WebSocketHandler):
@@ -249,10 +250,13 @@ class NativeSocket(WebSocketHandler):
     async def _open_channel(self, message: Open) -> None:
         context = self._context
         credentials = credentials_of(self.request, message.token)
-        grant = await context.access.authorize(credentials, message.document, Action.OPEN)
-        # A client that has seen the document does not make it anew: it was deleted, and is to be told so.
-        create = grant.allows(Action.CREATE) and message.epoch is None
-        room = await context.rooms.open(message.document, create=create)
+        rechecks = -1
+        while rechecks != context.rechecks:  # else a revocation that came between would pass this session by
+            rechecks = context.rechecks
+            grant = await context.access.authorize(credentials, message.document, Action.OPEN)
+            # A client that has seen the document does not make it anew: it was deleted, and is to be told so.
+            create = grant.allows(Action.CREATE) and message.epoch is None
+            room = await context.rooms.open(message.document, create=create)
         session = Session(
             message.channel,
             credentials,
@@ -273,17 +277,25 @@ class NativeSocket(WebSocketHandler):
     async def _ask(self, session: Session) -> None:
         """What a session may do now; where that is something else than it was told, it has to open again."""
         assert session.room is not None
-        name, expires = session.room.name, session.grant.expires
-        try:
-            async with asyncio.timeout(_ASK_S):
-                grant = await self._context.access.authorize(session.credentials, name, Action.OPEN)
-        except (NotAllowed, NotAuthenticated):
-            raise
-        except Exception as error:  # could not look: no reason to end what was granted, and none to prolong it
-            log.warning("document %a: whether a grant still holds could not be asked: %r", name, error)
-            if expires is not None and expires <= time.time():
-                raise NotAuthenticated("your sign-in has expired, and could not be renewed: sign in again") from error
-            return
+        name, warned, rechecks = session.room.name, False, -1
+        while rechecks != self._context.rechecks:
+            rechecks = self._context.rechecks
+            try:
+                async with asyncio.timeout(_ASK_S):
+                    grant = await self._context.access.authorize(session.credentials, name, Action.OPEN)
+            except (NotAllowed, NotAuthenticated):
+                raise
+            except Exception as error:  # could not look: no reason to end what was granted, and none to prolong it
+                expires = session.grant.expires
+                if expires is not None and expires <= time.time():
+                    raise NotAuthenticated(
+                        "your sign-in has expired and could not be renewed: sign in again"
+                    ) from error
+                if not warned:
+                    # Of an error that an operator's own authenticator raised only the kind: it may tell the token.
+                    log.warning("document %a: cannot ask whether a grant holds: %s", name, type(error).__name__)
+                warned, rechecks = True, -1
+                await asyncio.sleep(_ASK_AGAIN_S)
         if _role(grant) != _role(session.grant):
             raise PermissionChanged("what you may do in this document has changed: open it again")
         session.grant = grant

@@ -106,7 +106,10 @@ class Store(Protocol):
         """
 
     def put_link(self, link: LinkRow) -> bool:
-        """Keep a share link as long as its document lives; False where there is no such document."""
+        """Keep a share link as long as its document lives; False where there is no such document.
+
+        The document's links that have ended when this one is made go, so that they do not pile up.
+        """
 
     def delete_link(self, document: str, link_id: str) -> bool:
         """False where the document has no such link."""

@@ -24,6 +24,7 @@ FILE_NAME = "collabdoc.sqlite3"
 
 _ROW = "name, epoch, title, kind, seq, created_ms, changed_ms"
 _LINK = "link.id, document.name, secret_hash, permission, label, created_by, link.created_ms, expires_ms"
+_OF_DOCUMENT = "document_id = (SELECT id FROM document WHERE name = ?)"
 _FSYNC_FAILED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 
 
@@ -108,6 +109,7 @@ class SqliteStore:
 
     def put_link(self, link: LinkRow) -> bool:
         with self._transaction() as db:
+            db.execute(f"DELETE FROM link WHERE expires_ms <= ? AND {_OF_DOCUMENT}", (link.created_ms, link.document))
             made = db.execute(
                 "INSERT INTO link (id, document_id, secret_hash, permission, label, created_by, created_ms, expires_ms)"
                 " SELECT ?, id, ?, ?, ?, ?, ?, ? FROM document WHERE name = ?",
@@ -119,9 +121,8 @@ class SqliteStore:
             return made.rowcount == 1
 
     def delete_link(self, document: str, link_id: str) -> bool:
-        of_document = "document_id = (SELECT id FROM document WHERE name = ?)"
         with self._transaction() as db:
-            return db.execute(f"DELETE FROM link WHERE id = ? AND {of_document}", (link_id, document)).rowcount == 1
+            return db.execute(f"DELETE FROM link WHERE id = ? AND {_OF_DOCUMENT}", (link_id, document)).rowcount == 1
 
     def put_revocation(self, revocation: RevocationRow) -> None:
         with self._transaction() as db:
@@ -301,10 +302,13 @@ def _run_alembic(db: sqlite3.Connection) -> None:
         engine = sqlalchemy.create_engine("sqlite://", creator=lambda: db, poolclass=sqlalchemy.pool.StaticPool)
         # The connection is in autocommit mode, where pysqlite begins no transaction by itself.
         sqlalchemy.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        with engine.connect() as connection:
-            config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
-            connection.commit()
+        try:
+            with engine.connect() as connection:
+                config.attributes["connection"] = connection
+                alembic.command.upgrade(config, "head")
+                connection.commit()
+        except sqlalchemy.exc.DBAPIError as error:
+            raise StoreError(f"a migration failed, nothing was changed: {error.orig}") from error
 
 
 def _lock(folder: Path) -> FileLock:

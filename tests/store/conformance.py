@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from collabdoc.errors import StoreError, StoreStopped
-from collabdoc.store.base import Append, DocumentRow, Entry, Snapshot, Store
+from collabdoc.store.base import Append, DocumentRow, Entry, LinkRow, RevocationRow, Snapshot, Store
 
 Opener = Callable[[], Store]
 
@@ -307,6 +307,104 @@ class StoreConformance(ABC):
         assert names(store, query="a_b") == ["a_b"]
         assert names(store, query="%") == []
 
+    # Share links
+
+    def test_a_link_comes_back_as_it_was(self, reopen: Opener) -> None:
+        store = reopen()
+        store.create("notes/ä")
+        rows = [
+            LinkRow("aa", "notes/ä", bytes(range(32)), 3, "für Bob", "Ana", 1_700_000_000_000, 1_800_000_000_000),
+            LinkRow("ab", "notes/ä", b"", 1, "", "", 1_700_000_000_001, None),
+        ]
+        assert [store.put_link(row) for row in rows] == [True, True]
+        store = reopen()
+        assert list(store.links("notes/ä")) == rows[::-1]
+        assert sorted(store.find_links(["ab", "aa"]), key=lambda row: row.id) == rows
+
+    def test_links_are_listed_newest_first_those_of_one_moment_as_they_came(self, store: Store) -> None:
+        store.create("notes")
+        for link_id, created_ms in (("b", 5), ("a", 5), ("c", 4)):
+            store.put_link(link(link_id, created_ms=created_ms))
+        assert [row.id for row in store.links("notes")] == ["a", "b", "c"]
+
+    def test_no_document_no_link(self, store: Store) -> None:
+        assert not store.put_link(link("a"))
+        assert list(store.links("notes")) == list(store.find_links(["a"])) == []
+
+    def test_a_link_id_is_used_once(self, store: Store) -> None:
+        store.create("notes")
+        store.create("other")
+        store.put_link(link("a"))
+        with pytest.raises(StoreError):
+            store.put_link(link("a", document="other"))
+        assert list(store.links("other")) == []
+        assert list(store.links("notes")) == [link("a")]
+
+    def test_unknown_links_are_left_out(self, store: Store) -> None:
+        store.create("notes")
+        store.put_link(link("a"))
+        assert list(store.find_links(["x", "a", "A", "'"])) == [link("a")]
+        assert list(store.find_links([])) == []
+
+    def test_a_link_is_deleted_by_its_document_alone(self, store: Store) -> None:
+        store.create("notes")
+        store.create("other")
+        store.put_link(link("a"))
+        assert not store.delete_link("other", "a")
+        assert not store.delete_link("nowhere", "a")
+        assert store.delete_link("notes", "a")
+        assert not store.delete_link("notes", "a")
+        assert list(store.find_links(["a"])) == []
+
+    def test_a_links_life_is_its_documents(self, store: Store) -> None:
+        store.create("notes")
+        store.create("other")
+        store.put_link(link("a"))
+        store.put_link(link("b", document="other"))
+        store.delete("notes")
+        store.create("notes")
+        assert list(store.find_links(["a", "b"])) == [link("b", document="other")]
+        assert list(store.links("notes")) == []
+
+    def test_links_that_have_ended_are_still_told_of_until_the_next_is_made(self, store: Store) -> None:
+        store.create("notes")
+        store.create("other")
+        ended = [link("a", expires_ms=10), link("b", document="other", expires_ms=10)]
+        for row in ended:
+            store.put_link(row)
+        assert list(store.links("notes")) == ended[:1]
+        lasting = [link("c", created_ms=9, expires_ms=11), link("d", created_ms=9)]
+        for row in lasting:
+            store.put_link(row)
+        assert [row.id for row in store.links("notes")] == ["d", "c", "a"]
+        store.put_link(link("e", created_ms=10))
+        assert [row.id for row in store.links("notes")] == ["e", "d", "c"]
+        assert list(store.links("other")) == ended[1:], "another document's are left alone"
+
+    def test_links_that_have_not_ended_are_counted(self, store: Store) -> None:
+        for document in ("notes", "other", "third"):
+            store.create(document)
+        for number, (document, expires_ms) in enumerate(
+            [("notes", None), ("notes", 11), ("notes", 10), ("other", 10), ("third", None)]
+        ):
+            store.put_link(link(f"{number}", document=document, expires_ms=expires_ms))
+        assert store.count_links(["notes", "other", "nowhere"], now_ms=10) == {"notes": 2}
+        assert store.count_links([], now_ms=10) == {}
+
+    # Revocations
+
+    def test_revocations_are_kept_by_kind_and_value(self, reopen: Opener) -> None:
+        store = reopen()
+        rows = [RevocationRow("user", "ana", 5.25), RevocationRow("token", "ana", 6.0), RevocationRow("user", "Ä'", 7)]
+        for row in rows:
+            store.put_revocation(row)
+        assert set(reopen().revocations()) == set(rows)
+
+    def test_the_latest_revocation_of_somebody_counts(self, store: Store) -> None:
+        for before_s in (5.0, 9.0, 7.0):
+            store.put_revocation(RevocationRow("user", "ana", before_s))
+        assert list(store.revocations()) == [RevocationRow("user", "ana", 9.0)]
+
     # Failing
 
     def test_a_store_that_can_be_written_says_so_and_changes_nothing(self, store: Store) -> None:
@@ -318,6 +416,10 @@ class StoreConformance(ABC):
 
 def snapshot(row: DocumentRow, seq: int, payload: bytes) -> Snapshot:
     return Snapshot(row.name, row.epoch, seq, payload)
+
+
+def link(link_id: str, *, document: str = "notes", created_ms: int = 1, expires_ms: int | None = None) -> LinkRow:
+    return LinkRow(link_id, document, b"hash of " + link_id.encode(), 1, "", "ana", created_ms, expires_ms)
 
 
 def log_of(store: Store, name: str) -> list[tuple[int, bytes]]:

@@ -15,9 +15,9 @@ import pytest
 
 from collabdoc.document import Document
 from collabdoc.errors import StoreDamaged, StoreError, StoreStopped, UsageError
-from collabdoc.store.base import Append, DocumentRow
+from collabdoc.store.base import Append, DocumentRow, RevocationRow
 from collabdoc.store.sqlite import APPLICATION_ID, FILE_NAME, REVISION, SqliteStore
-from tests.store.conformance import log_of, snapshot
+from tests.store.conformance import link, log_of, snapshot
 
 V1 = Path(__file__).parent / "data" / "v1.sqlite3"
 MIB = 1024 * 1024
@@ -132,7 +132,7 @@ def test_a_new_database_is_as_the_format_says(tmp_path: Path, store: SqliteStore
         assert found == {"application_id": APPLICATION_ID, "auto_vacuum": 2, "journal_mode": "wal"}
         assert db.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        assert {"document", "log", "snapshot"} < tables
+        assert {"document", "log", "snapshot", "link", "revocation"} < tables
     db.close()
 
 
@@ -155,6 +155,38 @@ def test_the_frozen_first_revision_opens_and_goes_on(tmp_path: Path) -> None:
     assert (empty.row.seq, list(empty.tail)) == (0, [])
     assert store.append([Append("team/plan", [b"more"]), Append("empty", [b"first"])]) == [7, 1]
     assert store.list(query="PLAN", limit=9, offset=0)[1] == 1
+    store.close()
+
+
+def test_the_frozen_first_revision_learns_of_links_and_revocations_without_a_change_to_its_documents(
+    tmp_path: Path,
+) -> None:
+    shutil.copy(V1, tmp_path / FILE_NAME)
+    rows = {table: dump(tmp_path, table) for table in ("document", "log", "snapshot")}
+    store = SqliteStore(tmp_path)
+    assert not store.links("team/plan")
+    assert not store.revocations()
+    assert store.put_link(link("a", document="team/plan"))
+    store.put_revocation(RevocationRow("user", "ana", 5.0))
+    store.close()
+    assert {table: dump(tmp_path, table) for table in rows} == rows
+    store = SqliteStore(tmp_path)
+    assert list(store.links("team/plan")) == [link("a", document="team/plan")]
+    assert list(store.revocations()) == [RevocationRow("user", "ana", 5.0)]
+    store.close()
+
+
+def test_a_migration_that_fails_halfway_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    shutil.copy(V1, tmp_path / FILE_NAME)
+    change(tmp_path, "CREATE TABLE revocation (in_the_way TEXT)")
+    assert "a migration failed, nothing was changed: table revocation already exists" in refusal(tmp_path)
+    change(tmp_path, "DROP TABLE revocation")
+    with sqlite3.connect(tmp_path / FILE_NAME) as db:
+        assert db.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert db.execute("SELECT name FROM sqlite_master WHERE name = 'link'").fetchall() == []
+    db.close()
+    store = SqliteStore(tmp_path)
+    assert store.put_link(link("a", document="team/plan"))
     store.close()
 
 
@@ -319,6 +351,13 @@ def child(program: str, folder: Path) -> subprocess.Popen[str]:
         text=True,
         cwd=Path(__file__).parent.parent.parent,
     )
+
+
+def dump(folder: Path, table: str) -> list[Any]:
+    with sqlite3.connect(folder / FILE_NAME) as db:
+        rows = db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+    db.close()
+    return rows
 
 
 def change(folder: Path, *statements: str) -> None:

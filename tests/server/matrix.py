@@ -1,0 +1,332 @@
+"""Who x by which means x dialect x deed, as data: what the test of permissions walks through, cell by cell.
+
+A dialect is a class whose methods carry out deeds over the wire and say what came of each; one more dialect is one more
+column in `DIALECTS`. What is to come of a deed stands in `TABLE`, and in nothing that the server itself reads.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal, Protocol
+from urllib.parse import quote
+
+from collabdoc.auth import Permission
+from collabdoc.awareness import Entry, encode
+from collabdoc.links import split_token
+from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Ping, Pong, Rejected, Saved, Update
+from collabdoc.server.app import Server
+from collabdoc.server.context import LINK_COOKIE, SESSION_COOKIE
+from tests.server.people import CSRF, link_to, token
+from tests.server.test_api import Http
+from tests.server.wire import Wire, text_of, typed
+
+
+class Outcome(Enum):
+    DONE = "done"
+    NOT_AUTHENTICATED = "not authenticated"
+    NOT_ALLOWED = "not allowed"
+    NO_SUCH_DOCUMENT = "no such document"
+    CONFLICT = "makes no sense on an open server"
+
+
+OUTCOME_OF_CODE = {
+    **dict.fromkeys((200, 201, 204), Outcome.DONE),
+    **dict.fromkeys((401, 4401), Outcome.NOT_AUTHENTICATED),
+    **dict.fromkeys((403, 4403), Outcome.NOT_ALLOWED),
+    **dict.fromkeys((404, 4404), Outcome.NO_SUCH_DOCUMENT),
+    409: Outcome.CONFLICT,
+}
+
+
+# Who
+
+
+Means = Literal["said", "header", "cookie"]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody, by what they show. `permission` is what it grants in `team/*`, or by a link in one document."""
+
+    name: str
+    means: Means = "said"
+    permission: Permission | None = None
+    is_known: bool = False
+    """Whether the server knows who it is, so that a refusal says "not allowed" and not "sign in"."""
+    everywhere: bool = False
+    by_link: bool = False
+    is_open: bool = False
+    """On an open server, where nobody shows anything."""
+
+    def __str__(self) -> str:
+        return f"{self.name} by {'link ' if self.by_link else ''}{self.means}"
+
+    async def shows(self, server: Server, document: str) -> tuple[str | None, dict[str, str]]:
+        """A token that is said in the dialect, and headers."""
+        if self.is_open or self.name == "nobody":
+            return None, {}
+        secret = await self._secret(server, document)
+        match self.means:
+            case "said":
+                return secret, {}
+            case "header":
+                return None, {"Authorization": f"Bearer {secret}"}
+            case "cookie":
+                link_id, value = split_token(secret) or ("", secret)
+                return None, {"Cookie": f"{LINK_COOKIE + link_id if link_id else SESSION_COOKIE}={value}"}
+
+    async def _secret(self, server: Server, document: str) -> str:
+        if self.by_link:
+            assert self.permission is not None
+            return await link_to(server, document, self.permission)
+        if self.permission is None:
+            return token("stranger", "admin", "other/*") if self.is_known else "forged"
+        return token(self.name, self.permission.name.lower(), "*" if self.everywhere else "team/*")
+
+
+def _everybody() -> list[Person]:
+    people = [Person("nobody"), Person("anybody", is_open=True, permission=Permission.ADMIN, everywhere=True)]
+    means: tuple[Means, ...] = ("said", "header", "cookie")
+    for each in means:
+        people += [Person("forger", each), Person("stranger", each, is_known=True)]
+        people += [Person(role.name.lower(), each, role, is_known=True) for role in Permission]
+        people += [Person("chief", each, Permission.ADMIN, is_known=True, everywhere=True)]
+        people += [
+            Person(role.name.lower(), each, role, by_link=True) for role in Permission if role < Permission.ADMIN
+        ]
+    return people
+
+
+EVERYBODY = _everybody()
+
+
+# What
+
+
+@dataclass(frozen=True)
+class Deed:
+    """`target` is what it is done to; `needs` the least permission there."""
+
+    target: Literal["document", "new document", "server"]
+    needs: Permission
+
+
+TABLE: Mapping[str, Deed] = {
+    "open": Deed("document", Permission.READ),
+    "read": Deed("document", Permission.READ),
+    "describe": Deed("document", Permission.READ),
+    "find in the list": Deed("document", Permission.READ),
+    "be present": Deed("document", Permission.READ),
+    "write": Deed("document", Permission.WRITE),
+    "create": Deed("new document", Permission.WRITE),
+    "delete": Deed("document", Permission.ADMIN),
+    "list links": Deed("document", Permission.ADMIN),
+    "make a link": Deed("document", Permission.ADMIN),
+    "take a link back": Deed("document", Permission.ADMIN),
+    "take a sign-in back": Deed("server", Permission.ADMIN),
+}
+
+
+def expected(person: Person, dialect: str, name: str) -> Outcome:
+    deed = TABLE[name]
+    if person.is_open:
+        return Outcome.CONFLICT if name in ("make a link", "take a sign-in back") else Outcome.DONE
+    permission = person.permission
+    if deed.target == "new document" and person.by_link:
+        permission = None
+    if deed.target == "server" and not person.everywhere:
+        permission = None
+    if permission is None:
+        return Outcome.NOT_ALLOWED if person.is_known else Outcome.NOT_AUTHENTICATED
+    if permission >= deed.needs:
+        return Outcome.DONE
+    # OPEN does not ask to create: who may only read is told that there is nothing to read.
+    return Outcome.NO_SUCH_DOCUMENT if (dialect, name) == ("native", "create") else Outcome.NOT_ALLOWED
+
+
+# How
+
+
+@dataclass
+class Cell:
+    """One deed of one person, to a document of its own, which holds the text "hello"."""
+
+    server: Server
+    person: Person
+    document: str
+
+    async def wire(self) -> tuple[Wire, str | None]:
+        said, headers = await self.person.shows(self.server, self.document)
+        return await Wire.connect(self.server, headers=headers), said
+
+    async def watcher(self) -> tuple[Wire, str]:
+        """Somebody else in the document, and what they read there."""
+        wire = await Wire.connect(self.server)
+        opened = await wire.opens(self.document, token=token("watcher", "read"))
+        return wire, text_of(opened.update)
+
+
+Deeds = Mapping[str, Callable[[Cell], Awaitable[Outcome]]]
+
+
+class Dialect(Protocol):
+    deeds: Deeds
+
+
+class NativeSocket:
+    def __init__(self) -> None:
+        self.deeds: Deeds = {
+            "open": self._open,
+            "read": self._read,
+            "be present": self._be_present,
+            "write": self._write,
+            "create": self._create,
+        }
+
+    async def _enter(self, cell: Cell, name: str) -> tuple[Wire, Opened | Outcome]:
+        wire, said = await cell.wire()
+        wire.says(Open(1, name, b"\x00", said))
+        answer = await wire.hears_any()
+        if isinstance(answer, Closed):
+            assert len(answer.reason) > 10, "a reason that a person understands"
+            return wire, OUTCOME_OF_CODE[answer.code]
+        assert isinstance(answer, Opened), answer
+        return wire, answer
+
+    async def _open(self, cell: Cell) -> Outcome:
+        _, opened = await self._enter(cell, cell.document)
+        if isinstance(opened, Outcome):
+            return opened
+        may_write = expected(cell.person, "native", "write") is Outcome.DONE
+        assert opened.mode == ("write" if may_write else "read")
+        return Outcome.DONE
+
+    async def _read(self, cell: Cell) -> Outcome:
+        _, opened = await self._enter(cell, cell.document)
+        if isinstance(opened, Outcome):
+            return opened
+        assert text_of(opened.update) == "hello"
+        return Outcome.DONE
+
+    async def _be_present(self, cell: Cell) -> Outcome:
+        watcher, _ = await cell.watcher()
+        wire, opened = await self._enter(cell, cell.document)
+        if isinstance(opened, Outcome):
+            return opened
+        wire.says(Awareness(1, encode([Entry(5, 1, b"{}")])))
+        await watcher.hears(Awareness)
+        return Outcome.DONE
+
+    async def _write(self, cell: Cell) -> Outcome:
+        watcher, _ = await cell.watcher()
+        wire, opened = await self._enter(cell, cell.document)
+        if isinstance(opened, Outcome):
+            return opened
+        wire.says(Update(1, 1, typed("mine ")))
+        answer = await wire.hears_any()
+        if isinstance(answer, Saved):
+            assert "mine" in (await cell.watcher())[1]
+            return Outcome.DONE
+        assert isinstance(answer, Rejected), answer
+        assert (answer.id, "reading" in answer.reason) == (1, True)
+        assert (await cell.watcher())[1] == "hello"
+        for each in (wire, watcher):  # it stays open, and the rest of the room notices nothing
+            each.says(Ping(1))
+            assert await each.hears(Pong) == Pong(1)
+        return OUTCOME_OF_CODE[answer.code]
+
+    async def _create(self, cell: Cell) -> Outcome:
+        name = cell.document + "-new"
+        _, opened = await self._enter(cell, name)
+        outcome = opened if isinstance(opened, Outcome) else Outcome.DONE
+        assert (await cell.server.rooms.get(name) is not None) is (outcome is Outcome.DONE)
+        return outcome
+
+
+class HttpApi:
+    def __init__(self) -> None:
+        self.deeds: Deeds = {
+            "describe": self._describe,
+            "read": self._read,
+            "find in the list": self._find,
+            "create": self._create,
+            "delete": self._delete,
+            "list links": self._list_links,
+            "make a link": self._make_link,
+            "take a link back": self._revoke_link,
+            "take a sign-in back": self._revoke_sign_in,
+        }
+
+    async def _ask(self, cell: Cell, method: str, path: str, body: Any = None) -> tuple[Outcome, Any]:
+        said, headers = await cell.person.shows(cell.server, cell.document)
+        if said is not None:
+            headers = {"Authorization": f"Bearer {said}"}
+        response = await Http(cell.server).fetch(method, path, body, **headers, **CSRF)
+        outcome = OUTCOME_OF_CODE[response.code]
+        if outcome is not Outcome.DONE:
+            assert len(json.loads(response.body)["error"]["message"]) > 10, "a reason that a person understands"
+        return outcome, response.body
+
+    def _path(self, cell: Cell, rest: str = "") -> str:
+        return f"/api/documents/{quote(cell.document, safe='')}{rest}"
+
+    async def _describe(self, cell: Cell) -> Outcome:
+        outcome, body = await self._ask(cell, "GET", self._path(cell))
+        if outcome is Outcome.DONE:
+            told = json.loads(body)
+            assert cell.person.permission is not None
+            assert told["permission"] == cell.person.permission.name.lower()
+            assert ("shared_with" in told) is (cell.person.permission is Permission.ADMIN)
+        return outcome
+
+    async def _read(self, cell: Cell) -> Outcome:
+        outcome, body = await self._ask(cell, "GET", self._path(cell, "/content?format=text"))
+        assert (b"hello" in body) is (outcome is Outcome.DONE)
+        return outcome
+
+    async def _find(self, cell: Cell) -> Outcome:
+        outcome, body = await self._ask(cell, "GET", f"/api/documents?q={quote(cell.document)}")
+        if outcome is not Outcome.DONE:
+            return outcome
+        names = [row["name"] for row in json.loads(body)["documents"]]
+        assert json.loads(body)["total"] == len(names)
+        return Outcome.DONE if cell.document in names else Outcome.NOT_ALLOWED
+
+    async def _create(self, cell: Cell) -> Outcome:
+        name = cell.document + "-new"
+        outcome, _ = await self._ask(cell, "POST", "/api/documents", {"name": name})
+        assert (await cell.server.rooms.get(name) is not None) is (outcome is Outcome.DONE)
+        return outcome
+
+    async def _delete(self, cell: Cell) -> Outcome:
+        outcome, _ = await self._ask(cell, "DELETE", self._path(cell))
+        assert (await cell.server.rooms.get(cell.document) is None) is (outcome is Outcome.DONE)
+        return outcome
+
+    async def _list_links(self, cell: Cell) -> Outcome:
+        return (await self._ask(cell, "GET", self._path(cell, "/links")))[0]
+
+    async def _make_link(self, cell: Cell) -> Outcome:
+        before = len(await cell.server.context.links.of(cell.document)) + cell.person.by_link
+        outcome, _ = await self._ask(
+            cell, "POST", self._path(cell, "/links"), {"permission": "read", "expires_in_s": 60}
+        )
+        made = len(await cell.server.context.links.of(cell.document)) - before
+        assert made == (outcome is Outcome.DONE)
+        return outcome
+
+    async def _revoke_link(self, cell: Cell) -> Outcome:
+        made = await link_to(cell.server, cell.document)
+        (link_id, _) = split_token(made) or ("", "")
+        outcome, _ = await self._ask(cell, "DELETE", self._path(cell, f"/links/{link_id}"))
+        assert bool(await cell.server.context.links.find([made])) is (outcome is not Outcome.DONE)
+        return outcome
+
+    async def _revoke_sign_in(self, cell: Cell) -> Outcome:
+        outcome, _ = await self._ask(cell, "POST", "/api/revocations", {"user": "carol"})
+        assert cell.server.context.revocations.covers("carol", None, 0) is (outcome is Outcome.DONE)
+        return outcome
+
+
+DIALECTS: Mapping[str, Dialect] = {"native": NativeSocket(), "http": HttpApi()}
