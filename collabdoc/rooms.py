@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from collabdoc.config import Limits
-from collabdoc.document import EMPTY_UPDATE, Document, Kind, Meta, make_meta
+from collabdoc.document import EMPTY_UPDATE, Document, Kind, make_meta
 from collabdoc.errors import (
     CollabdocError,
     DocumentBroken,
@@ -285,9 +285,9 @@ class Rooms:
             return
         flushed = room.flush()
         if flushed.updates:
-            count, size = len(flushed.updates), sum(map(len, flushed.updates))
+            count, size, meta = len(flushed.updates), sum(map(len, flushed.updates)), flushed.meta
             self._writer.submit(
-                Append(room.name, flushed.updates, _meta_columns(flushed.meta)),
+                Append(room.name, flushed.updates, (meta.title, meta.kind or "") if meta else None),
                 lambda last_seq: self._committed(slot, count, size, last_seq),
             )
         if room.state is State.LOADING:
@@ -398,7 +398,3 @@ def _document_of(loaded: Loaded) -> tuple[Document, int]:
     snapshot = loaded.snapshot or EMPTY_UPDATE
     updates = [entry.update for entry in loaded.tail]
     return Document(snapshot, updates), len(snapshot) + sum(map(len, updates))
-
-
-def _meta_columns(meta: Meta | None) -> tuple[str, str] | None:
-    return None if meta is None else (meta.title, meta.kind or "")

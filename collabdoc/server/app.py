@@ -1,6 +1,7 @@
 """The composition root: builds the graph of one server, starts it, drains it, stops it."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -26,7 +27,7 @@ from collabdoc.server import account, api
 from collabdoc.server.access import make_authenticator
 from collabdoc.server.context import Context
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
-from collabdoc.server.websocket import NativeSocket
+from collabdoc.server.websocket import NativeHandshake
 from collabdoc.store.base import Store
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.writer import Writer
@@ -44,7 +45,7 @@ def make_application(context: Context) -> Application:
     shared = {"context": context}
     return Application(
         [
-            (r"/ws", NativeSocket, shared),
+            (r"/ws", NativeHandshake, shared),
             (r"/healthz", api.Health, shared),
             (r"/readyz", api.Ready, shared),
             (r"/api/documents", api.Documents, shared),
@@ -149,7 +150,9 @@ class Server:
     async def _until_closed(self) -> None:
         """Give peers time to read the last words; who does not is cut off."""
         if self.context.sockets:
-            await asyncio.wait([socket.closed for socket in self.context.sockets], timeout=_CLOSE_S)
+            self.context.emptied.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.context.emptied.wait(), _CLOSE_S)
         for socket in list(self.context.sockets):
             socket.abort()
 

@@ -1,20 +1,20 @@
-"""One WebSocket after its handshake: Tornado's protocol object, with our own path for bytes in and out.
+"""One WebSocket: its handshake, then our own path for bytes in and out. What shook hands is let go.
 
 1. Whatever a peer sends, the connection ends in a close handshake or, where there is nobody to shake hands with, after
-   `_CLOSE_S`; its handler's `on_close` is called once.
-2. After a close was sent no message reaches the handler.
+   `_CLOSE_S`; its speaker's `on_close` is called once.
+2. After a close was sent no message reaches the speaker.
 
-Source: RFC 6455, sections 5.5 and 7.1.
+Source: RFC 6455, sections 4.2, 5.5 and 7.1.
 """
 
 import asyncio
 import logging
 import time
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from tornado.iostream import IOStream
-from tornado.websocket import WebSocketHandler, WebSocketProtocol13, _WebSocketParams
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketProtocol13
 
 from collabdoc.server.frames import (
     CLOSE,
@@ -29,6 +29,9 @@ from collabdoc.server.frames import (
 )
 from collabdoc.server.line import Line, open_line
 
+if TYPE_CHECKING:
+    from collabdoc.server.handshake import Handshake
+
 log = logging.getLogger(__name__)
 
 _CLOSE_S = 5.0
@@ -40,63 +43,73 @@ class State(Enum):
     CLOSING = "closing"
     """We have sent a close and wait for the peer's."""
     FAILED = "failed"
-    """The peer broke the protocol: it was told, and what it still sends is thrown away."""
+    """All has been said, and what the peer still sends is thrown away."""
     CLOSED = "closed"
 
 
-class Handler(Protocol):
-    """What a handler has beside Tornado's own methods."""
+class Speaker(Protocol):
+    """Who speaks a dialect on a connection."""
 
     def on_message(self, message: str | bytes) -> None: ...
 
     def on_drained(self) -> None:
         """The peer, which did not take all that was written, has caught up."""
 
+    def on_close(self) -> None: ...
 
-class Connection(WebSocketProtocol13):
-    """Takes the place of Tornado's protocol object: `WebSocketHandler.get_websocket_protocol` returns one."""
 
-    def __init__(self, handler: WebSocketHandler, max_bytes: int) -> None:
-        super().__init__(handler, False, _WebSocketParams(max_message_size=max_bytes))
+class Connection:
+    """One peer."""
+
+    __slots__ = ("_line", "_pong", "_reader", "_speaker", "_state", "_timeout", "close_code", "heard_s")
+
+    def __init__(self, max_bytes: int) -> None:
         self._reader = FrameReader(max_bytes)
         self._state = State.OPEN
         self._line: Line | None = None
+        self._speaker: Speaker | None = None
         self._pong: bytes | None = None
         self._timeout: asyncio.TimerHandle | None = None
+        self.close_code: int | None = None
+        """What the peer gave as its reason to close."""
         self.heard_s = time.monotonic()
 
-    # Tornado's side
+    # What Tornado's handler calls
 
-    def start_pinging(self) -> None:
-        """Called by Tornado as soon as the stream is ours."""
-        stream: IOStream = self.stream
+    async def accept_connection(self, handler: "Handshake") -> None:
+        """Shake hands, let the speaker speak, and let go of the request."""
+        headers = handler.request.headers
+        if not headers.get("Host") or not (key := headers.get("Sec-WebSocket-Key")):
+            raise HTTPError(400, reason="Not a WebSocket Handshake")
+        offered = [each.strip() for each in headers.get("Sec-WebSocket-Protocol", "").split(",") if each.strip()]
+        subprotocol = handler.select_subprotocol(offered)
+        if subprotocol is not None:
+            handler.set_header("Sec-WebSocket-Protocol", subprotocol)
+        handler.clear_header("Content-Type")
+        handler.set_status(101)
+        handler.set_header("Upgrade", "websocket")
+        handler.set_header("Connection", "Upgrade")
+        handler.set_header("Sec-WebSocket-Accept", WebSocketProtocol13.compute_accept_value(key))
+        handler.finish()
+        stream = handler.detach()
         stream.set_nodelay(True)
-        stream.set_close_callback(None)
         self._line = open_line(stream, self)
+        self._speaker = handler.speak(self, subprotocol)
+        self._line.start()
 
-    async def _receive_frame_loop(self) -> None:
-        # No loop: from here on the line calls. The request's task, with all that it holds, ends.
-        if self._line is not None and self._state is not State.CLOSED:
-            self._line.start()
+    def on_connection_close(self) -> None:
+        self.abort()
 
-    def write_ping(self, data: bytes) -> None:
-        if not self.is_congested:
-            self.write(encode_control(PING, data))
+    # The way out
 
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
+    def close(self, code: int | None = None, reason: str = "") -> None:
         """Send a close and wait for the peer's; nothing more is said."""
         if self._state is State.OPEN and self._line is not None:
             self._state = State.CLOSING
-            self._line.write(encode_close(1000 if code is None and reason else code, reason or ""))
+            self._line.write(encode_close(code, reason))
             self._give_up_later()
 
-    def is_closing(self) -> bool:
-        return self._state is not State.OPEN
-
-    def on_connection_close(self) -> None:
-        self._abort()
-
-    def _abort(self) -> None:
+    def abort(self) -> None:
         """Cut the line."""
         if self._state is State.CLOSED:
             return
@@ -105,14 +118,16 @@ class Connection(WebSocketProtocol13):
             self._timeout.cancel()
         if self._line is not None:
             self._line.close()
-        asyncio.get_running_loop().call_soon(self._tell_handler)
+        asyncio.get_running_loop().call_soon(self._tell_speaker)
 
-    def _tell_handler(self) -> None:
-        handler, self.handler = self.handler, None  # type: ignore[assignment]  # ends a circle of references
-        if handler is not None:
-            handler.on_ws_connection_close(self.close_code, self.close_reason)
+    def ping(self) -> None:
+        if not self.is_congested:
+            self.write(encode_control(PING, b""))
 
-    # The way out
+    def _tell_speaker(self) -> None:
+        speaker, self._speaker = self._speaker, None
+        if speaker is not None:
+            speaker.on_close()
 
     @property
     def is_congested(self) -> bool:
@@ -138,7 +153,8 @@ class Connection(WebSocketProtocol13):
                 if opcode >= CLOSE:
                     self._on_control(opcode, payload)
                 elif self._state is State.OPEN:
-                    self.handler.on_message(payload.decode() if opcode == TEXT else payload)
+                    assert self._speaker is not None
+                    self._speaker.on_message(payload.decode() if opcode == TEXT else payload)
         except FrameError as error:
             self._fail(error.code, error.reason)
         except Exception:
@@ -152,23 +168,20 @@ class Connection(WebSocketProtocol13):
             return
         if self._pong is not None:
             self._send_last_pong()
-        if self._state is State.OPEN:
-            self.handler.on_drained()  # type: ignore[attr-defined]  # a `Handler`
+        if self._state is State.OPEN and self._speaker is not None:
+            self._speaker.on_drained()
 
     def on_lost(self) -> None:
-        self._abort()
+        self.abort()
 
     def _on_control(self, opcode: int, payload: bytes) -> None:
         if opcode == PING:
             self._pong = payload  # of several in one read the last is answered (section 5.5.3)
         elif opcode == CLOSE:
             self._on_close_frame(payload)
-        elif self._state is State.OPEN:
-            self.handler.on_pong(payload)
 
     def _on_close_frame(self, payload: bytes) -> None:
         self.close_code = int.from_bytes(payload[:2], "big") if payload else None
-        self.close_reason = payload[2:].decode() if payload else None
         assert self._line is not None
         if self._state is State.OPEN:
             self._line.write(encode_close(self.close_code))
@@ -198,4 +211,4 @@ class Connection(WebSocketProtocol13):
 
     def _give_up_later(self) -> None:
         if self._timeout is None:
-            self._timeout = asyncio.get_running_loop().call_later(_CLOSE_S, self._abort)
+            self._timeout = asyncio.get_running_loop().call_later(_CLOSE_S, self.abort)

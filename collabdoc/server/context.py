@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -38,8 +39,16 @@ class Context:
     rechecks: int = 0
     """How often something was taken back: what was asked before the last time has to be asked again."""
     draining: bool = False
+    emptied: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the last socket has gone."""
     flushes: Turn[NativeSocket] = field(default_factory=lambda: Turn(lambda socket: socket.send_ready()))
     """The sockets that have something to say at the end of this turn."""
+
+    def leave(self, socket: NativeSocket) -> None:
+        """A socket is closed."""
+        self.sockets.discard(socket)
+        if not self.sockets:
+            self.emptied.set()
 
     def recheck(self, concerns: Callable[[Session], bool]) -> None:
         """Something was taken back: ask again what the sessions that it concerns may do."""
@@ -80,17 +89,23 @@ SESSION_COOKIE = "collabdoc_session"
 LINK_COOKIE = "collabdoc_share_"
 
 
-def credentials_of(request: HTTPServerRequest, token: str | None = None) -> Credentials:
-    """What a client shows of itself: a token that it says, else what came with the connection.
+def credentials_of(request: HTTPServerRequest) -> Credentials:
+    """What came with a request or a connection.
 
     Share links that were opened in a browser count beside whoever is signed in there.
     """
     cookies = {name: morsel.value for name, morsel in request.cookies.items()}
-    links = link_cookies(request).values()
-    token = token or bearer_token(request) or cookies.get(SESSION_COOKIE)
-    if token is not None and split_token(token) is not None:
-        return Credentials(None, (*links, token), cookies)
-    return Credentials(token, tuple(links), cookies)
+    links = Credentials(None, tuple(link_cookies(request).values()), cookies)
+    return with_token(links, bearer_token(request) or cookies.get(SESSION_COOKIE))
+
+
+def with_token(credentials: Credentials, token: str | None) -> Credentials:
+    """The same with a token that was said since, which may be a sign-in or a share link."""
+    if not token:
+        return credentials
+    if split_token(token) is not None:
+        return replace(credentials, token=None, links=(*credentials.links, token))
+    return replace(credentials, token=token)
 
 
 def link_cookies(request: HTTPServerRequest) -> dict[str, str]:

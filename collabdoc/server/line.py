@@ -4,6 +4,7 @@
    Only the last words of a connection are added to what is kept: callers ask `is_congested` first.
 2. Past the handshake a plain socket is the loop's and ours alone: a read is one callback and one system call, a write
    is one system call, where a stream takes a future, a task's turn and two copies. A stream's own code does TLS.
+3. A line that waits holds a socket, a place in the loop and some numbers: the stream it was made of is let go.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 READ_BYTES = 64 * 1024
 """At most so much is read and handled before others have their turn."""
+_NOTHING = memoryview(b"")
 _buffer = memoryview(bytearray(READ_BYTES))  # for all lines: each read is copied out of it before the next
 
 
@@ -52,44 +54,42 @@ class Line(Protocol):
 
 def open_line(stream: IOStream, listener: Listener) -> Line:
     """The line of a stream whose handshake is over, and that nothing else reads or writes."""
-    return StreamLine(stream, listener) if isinstance(stream, SSLIOStream) else SocketLine(stream, listener)
+    if isinstance(stream, SSLIOStream) or stream.writing():
+        return StreamLine(stream, listener)
+    return SocketLine(stream, listener)
 
 
 class SocketLine:
     """Without TLS: the socket itself, watched by the loop."""
 
     __slots__ = (
+        "_early",
         "_listener",
         "_loop",
         "_rest",
         "_says_last",
         "_socket",
-        "_stream",
         "_taken",
         "_written",
         "is_congested",
     )
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
-        self._stream = stream
-        self._socket: socket.socket | None = stream.socket
+        self._socket, self._early = _take_socket(stream)
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         self._written = 0  # counted while the peer is behind
         self._taken = 0
         self._says_last = False
         self.is_congested = False
 
     def start(self) -> None:
-        stream = self._stream
-        if stream._state is not None:  # whatever Tornado still waits for on this socket
-            stream.io_loop.remove_handler(stream.fileno())
-            stream._state = None
-        early = bytes(stream._read_buffer)  # frames that came with the handshake
-        stream._read_buffer = bytearray()
-        assert self._socket is not None
+        if self._socket is None:  # lost before it began
+            self._loop.call_soon(self._listener.on_lost)
+            return
         self._loop.add_reader(self._socket, self._read)
+        early, self._early = self._early, b""
         if early:
             self._listener.on_bytes(early)
 
@@ -135,9 +135,9 @@ class SocketLine:
             return
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
+        self._socket.close()
         self._socket = None
-        self._rest = memoryview(b"")
-        self._stream.close()
+        self._rest = _NOTHING
 
     def _read(self) -> None:
         assert self._socket is not None
@@ -165,7 +165,7 @@ class SocketLine:
         self._rest = self._rest[sent:]
         if self._rest:
             return
-        self._rest = memoryview(b"")  # lets go of what was sent
+        self._rest = _NOTHING  # lets go of what was sent
         self.is_congested = False
         self._loop.remove_writer(self._socket)
         self._loop.add_reader(self._socket, self._read)
@@ -179,6 +179,17 @@ class SocketLine:
             self.close()
             # Not now: whoever is writing is in the middle of something.
             self._loop.call_soon(self._listener.on_lost)
+
+
+def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:
+    """The socket out of a stream that is of no more use then, and what the stream has read of it already."""
+    if stream.closed():
+        return None, b""
+    if stream._state is not None:  # whatever Tornado still waits for
+        stream.io_loop.remove_handler(stream.fileno())
+        stream._state = None
+    taken, stream.socket, stream._closed = stream.socket, None, True  # type: ignore[assignment]  # as its `close_fd` does
+    return taken, bytes(stream._read_buffer)
 
 
 class StreamLine:

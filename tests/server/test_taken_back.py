@@ -323,7 +323,7 @@ async def test_a_socket_that_closes_while_it_is_asked_about_leaves_nothing_behin
     server.context.recheck(lambda _: True)
     await gate.waits.wait()
     ana.socket.close()
-    await socket.closed
+    await server.context.emptied.wait()
     gate.open.set()
     (slot,) = server.rooms._slots.values()
     assert not slot.room.sessions

@@ -1,0 +1,37 @@
+"""The request that becomes a WebSocket, whatever the dialect: checked by Tornado and by us, then let go."""
+
+from abc import abstractmethod
+from typing import Any
+
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketHandler
+
+from collabdoc.server.connection import Connection, Speaker
+from collabdoc.server.context import Context, host_allowed, origin_allowed
+
+
+class Handshake(WebSocketHandler):
+    """Ends where the connection begins; a dialect says who speaks on it."""
+
+    def initialize(self, context: Context) -> None:
+        self.context = context
+
+    @abstractmethod
+    def speak(self, connection: Connection, subprotocol: str | None) -> Speaker:
+        """Hands were shaken: who speaks from now on."""
+
+    def prepare(self) -> None:
+        if not host_allowed(self.request, self.context.settings):
+            raise HTTPError(403)
+
+    def check_origin(self, origin: str) -> bool:
+        return origin_allowed(self.request, origin, self.context.settings.allow_origin)
+
+    def get_websocket_protocol(self) -> Any:
+        # Of Tornado's own protocol object the connection has what a handler asks of it, and nothing else.
+        if self.request.headers.get("Sec-WebSocket-Version") != "13":
+            return None
+        return Connection(self.context.settings.limits.frame_bytes)
+
+    def on_message(self, message: str | bytes) -> None:
+        raise AssertionError("it is the speaker that hears messages")
