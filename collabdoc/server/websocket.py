@@ -46,7 +46,8 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED_CHANNELS = 64
 _ASK_S = 3.0
-_ASK_AGAIN_S = 1.0
+_ASK_AGAIN_S = (1.0, 4.0)
+"""After so long first, and at last: who cannot answer is not to be asked for every channel every second."""
 
 
 class NativeHandshake(Handshake):
@@ -284,12 +285,12 @@ class NativeSocket:
     async def _ask(self, session: Session) -> None:
         """What a session may do now; where that is something else than it was told, it has to open again."""
         assert session.room is not None
-        name, warned, rechecks = session.room.name, False, -1
+        (wait_s, longest_s), rechecks = _ASK_AGAIN_S, -1
         while rechecks != self._context.rechecks:
             rechecks = self._context.rechecks
             try:
                 async with asyncio.timeout(_ASK_S):
-                    grant = await self._context.access.authorize(session.credentials, name, Action.OPEN)
+                    grant = await self._context.access.authorize(session.credentials, session.room.name, Action.OPEN)
             except (NotAllowed, NotAuthenticated):
                 raise
             except Exception as error:  # could not look: no reason to end what was granted, and none to prolong it
@@ -298,11 +299,12 @@ class NativeSocket:
                     raise NotAuthenticated(
                         "your sign-in has expired and could not be renewed: sign in again"
                     ) from error
-                if not warned:
+                if wait_s == _ASK_AGAIN_S[0]:
                     # Of an error that an operator's own authenticator raised only the kind: it may tell the token.
-                    log.warning("document %a: cannot ask whether a grant holds: %s", name, type(error).__name__)
-                warned, rechecks = True, -1
-                await asyncio.sleep(_ASK_AGAIN_S)
+                    kind = type(error).__name__
+                    log.warning("document %a: cannot ask whether a grant holds: %s", session.room.name, kind)
+                await asyncio.sleep(wait_s)
+                wait_s, rechecks = min(2 * wait_s, longest_s), -1
         if _role(grant) != _role(session.grant):
             raise PermissionChanged("what you may do in this document has changed: open it again")
         session.grant = grant
