@@ -40,6 +40,9 @@ class Limits(BaseModel):
 
     frame_bytes: PositiveInt = Field(16 * MIB, description="one WebSocket message; past it: 1009")
     update_bytes: PositiveInt = Field(8 * MIB, description="one update; past it: 4413")
+    update_parts: PositiveInt = Field(
+        150_000, description="pieces of content, embedded values and deleted ranges in one update; past it: 4413"
+    )
     document_bytes: PositiveInt = Field(64 * MIB, description="snapshot and log of one document; past it: 4413")
     state_vector_clients: PositiveInt = Field(100_000, description="clients in one state vector; past it: 4400")
     awareness_bytes: PositiveInt = Field(16 * KIB, description="presence of one client; past it: 4400")

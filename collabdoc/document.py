@@ -21,7 +21,7 @@ from pycrdt import Doc, Map, TransactionEvent, get_update, merge_updates
 from collabdoc.errors import CollabdocError, DocumentBroken
 from collabdoc.protocol.deletes import is_within, read_deletes
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
-from collabdoc.protocol.update import Pairs, UpdateInfo, check_update, find_pairs
+from collabdoc.protocol.update import UNLIMITED, Pairs, UpdateInfo, check_update, cut_taken, find_pairs
 
 Kind = Literal["rich", "text"]
 
@@ -60,7 +60,7 @@ class Document:
     def __init__(self, snapshot: bytes = EMPTY_UPDATE, tail: Sequence[bytes] = ()) -> None:
         """Load a snapshot and the updates after it."""
         with _pycrdt("loading"):
-            self._doc = _load((snapshot, *tail))
+            self._doc = _load(snapshot, tail)
             self._meta: Map[Any] = self._doc.get("meta", type=Map)
             self.clocks = _clocks(self._doc)
             self._pairs: dict[int, array[int]] = {}
@@ -70,15 +70,16 @@ class Document:
             self._changed = False
             self._subscription = self._doc.observe(self._note_change)  # kept: one that is collected is cancelled
 
-    def check(self, update: bytes) -> UpdateInfo:
+    def check(self, update: bytes, *, max_parts: int = UNLIMITED) -> UpdateInfo:
         """See whether `apply` would take this update; raises as `check_update` does."""
-        return check_update(update, self.clocks, self._pairs)
+        return check_update(update, self.clocks, self._pairs, max_parts=max_parts)
 
     def apply(self, update: bytes, info: UpdateInfo) -> bool:
         """Apply an update that passed `check`; False where it held nothing new."""
         self._changed = False
         with _pycrdt("applying an update"):
-            self._doc.apply_update(update)
+            for piece in info.cut(update):
+                self._doc.apply_update(piece)
         self._note_pairs(info.pairs)
         for client, end in info.ends.items():
             if end > self.clocks.get(client, 0):
@@ -189,11 +190,11 @@ def compact(snapshot: bytes, updates: Sequence[bytes]) -> bytes:
     where that fails, and then the log must stay as it is.
     """
     with _pycrdt("compacting"):
-        doc = _load((snapshot, *updates))
+        doc = _load(snapshot, updates)
         state, compacted = doc.get_state(), doc.get_update()
         merged = merge([snapshot, *updates])
         waits = _says_more(merged, compacted, state)
-        again = _load([merged if waits else compacted])
+        again = _load(merged if waits else compacted, ())
         if _clocks(again) != _clocks(doc):
             raise DocumentBroken("a new snapshot does not load to the state it was made from")
         if get_update(again.get_update(), state) != get_update(compacted, state):
@@ -213,15 +214,17 @@ def _says_more(merged: bytes, compacted: bytes, state: bytes) -> bool:
     return has_structs(left) or not is_within(read_deletes(left), read_deletes(get_update(compacted, state)))
 
 
-def _load(updates: Iterable[bytes]) -> "Doc[Any]":
-    """A Doc that took these updates one by one, as the live one did.
+def _load(snapshot: bytes, tail: Iterable[bytes]) -> "Doc[Any]":
+    """A Doc that took the updates after a snapshot one by one, and in the same pieces, as the live one did.
 
     In one transaction nothing is collected until the end, and yrs then refuses an edit below what was deleted where
     it took the same edit live: a document that was served could not be loaded again.
     """
     doc: Doc[Any] = Doc()
-    for update in updates:
-        doc.apply_update(update)
+    doc.apply_update(snapshot)  # whole: what pycrdt could join in it, it joined when it was made
+    for update in tail:
+        for piece in cut_taken(update, lambda: _clocks(doc)):
+            doc.apply_update(piece)
     return doc
 
 

@@ -295,7 +295,7 @@ class Room:
             raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._limits.update_bytes}")
         if self.size_bytes + len(update) > self._limits.document_bytes:
             raise TooLarge(f"the document would pass its limit of {self._limits.document_bytes} bytes")
-        info = self._document.check(update)
+        info = self._document.check(update, max_parts=self._limits.update_parts)
         try:
             is_new = self._document.apply(update, info)
         except DocumentBroken as error:

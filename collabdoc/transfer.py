@@ -14,7 +14,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HT
 
 from collabdoc.client import connect
 from collabdoc.content import export_document, natural_format
-from collabdoc.document import EMPTY_UPDATE, Document, Meta, merge
+from collabdoc.document import EMPTY_UPDATE, Document, Meta
 from collabdoc.errors import CollabdocError, UsageError
 from collabdoc.protocol.native import MAX_NAME_CHARACTERS, check_name
 from collabdoc.store.base import Append
@@ -121,8 +121,8 @@ class FolderPlace:
         loaded = self._store.load(name)
         if loaded is None:
             raise UsageError(f"there is no document {name!r} in {self._folder}")
-        update = merge([loaded.snapshot or EMPTY_UPDATE, *(entry.update for entry in loaded.tail)])
-        return export_document(update, format_ or natural_format(loaded.row.kind))
+        document = Document(loaded.snapshot or EMPTY_UPDATE, [entry.update for entry in loaded.tail])
+        return export_document(document.diff(EMPTY_UPDATE[:1]), format_ or natural_format(loaded.row.kind))
 
 
 def name_for(path: Path) -> str:

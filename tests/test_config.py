@@ -137,7 +137,7 @@ def test_settings_and_limits_do_not_change() -> None:
 
 
 def test_every_limit_says_its_unit_and_what_it_bounds() -> None:
-    counted = ("clients", "socket", "rows", "entries", "updates", "documents", "per_document", "revocations")
+    counted = ("clients", "socket", "rows", "entries", "updates", "documents", "per_document", "revocations", "parts")
     for name, field in Limits.model_fields.items():
         assert name.endswith(("_bytes", "_s", "_ms", *counted)), name
         assert field.description, name

@@ -1,5 +1,6 @@
 """A document's content: what it takes, gives, and makes of a log."""
 
+import time
 from typing import Any
 
 import pytest
@@ -166,6 +167,67 @@ def test_what_was_taken_live_loads_again() -> None:
     document = Document()
     assert take(document, log) == [True, True, True]
     assert Document(EMPTY_UPDATE, log).diff(b"\x00") == document.diff(b"\x00") == compact(EMPTY_UPDATE, log)
+
+
+# Large updates, in pieces
+
+
+def offline(keystrokes: int, *, client: int = 1) -> bytes:
+    """What somebody sends whose editor kept each keystroke apart."""
+    return update(section(client, 0, first("x"), *(after(client, clock, "x") for clock in range(keystrokes - 1))))
+
+
+def test_a_large_update_is_new_once_and_is_what_it_is_whole() -> None:
+    large = merge([offline(500), update(deletes={1: [(100, 300)]})])
+    document = Document()
+    assert take(document, [large, large]) == [True, False]
+    whole: Doc[Any] = Doc()
+    whole.apply_update(large)
+    assert document.diff(b"\x00") == whole.get_update()
+    assert document.clocks == {1: 500}
+
+
+@pytest.mark.parametrize("delete", [[], [update(deletes={1: [(0, 9)]})]], ids=["in the middle", "at the end"])
+def test_a_large_update_that_is_new_in_one_piece_is_new(delete: list[bytes]) -> None:
+    known = 400 if delete else 399
+    document = Document(EMPTY_UPDATE, [offline(known)])
+    assert take(document, [merge([offline(400), *delete])]) == [True]
+
+
+def test_thirty_thousand_keystrokes_are_taken_and_loaded_in_a_moment() -> None:
+    large = offline(30_000)
+    started = time.process_time()
+    document = Document()
+    take(document, [large])
+    assert Document(EMPTY_UPDATE, [large]).clocks == document.clocks == {1: 30_000}
+    assert time.process_time() - started < 0.8  # some 0.15 s; whole, 0.9 s each
+
+
+def test_a_failure_in_a_later_piece_breaks_the_document() -> None:
+    """What came before it is in the document, which is to be thrown away, and never gets into the log."""
+    document = Document(update(section(1, 0, first("text"))))
+    letters = [after(2, clock, "x") for clock in range(300)]
+    in_text = b"\x04\x00\x01\x01\x01x"  # its parent is a letter
+    large = update(section(2, 0, first("x"), *letters, in_text))
+    with pytest.raises(DocumentBroken, match="applying an update"):
+        document.apply(large, document.check(large))
+    assert document.clocks == {1: 4}
+
+
+def test_what_was_taken_in_pieces_loads_again() -> None:
+    """Below a letter that was deleted in the piece before, yrs takes an edit; in one transaction it does not."""
+    log = [update(section(1, 0, first("base")))]
+    key = b"\x28\x01\x04meta\x01k\x01\x7d\x01"
+    over = b"\xa8" + b"\x02\x00" + b"\x01\x7d\x02"
+    log.append(update(section(2, 0, key, over, *(garbage(1) for _ in range(300)), b"\x04\x00\x02\x00\x01x")))
+    document = Document()
+    assert take(document, log) == [True, True]
+    assert Document(EMPTY_UPDATE, log).diff(b"\x00") == document.diff(b"\x00")
+
+
+def test_a_large_update_that_would_be_refused_today_still_loads() -> None:
+    refused = update(section(1, 0, *[garbage(1)] * 300), section(2, 0, b"\x01" + b"\x01\x01t" + b"\x00"))
+    assert Document(EMPTY_UPDATE, [refused]).clocks.get(1) == 300
 
 
 # What a list of documents shows

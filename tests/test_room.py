@@ -7,6 +7,7 @@ from collabdoc.auth import Permission
 from collabdoc.awareness import Entry, decode, encode
 from collabdoc.config import Limits
 from collabdoc.protocol.messages import Awareness, Closed, Opened, Rejected, Saved, Updates
+from tests.protocol.crafting import after, first, garbage, section, update
 from tests.world import Person, World
 
 
@@ -297,6 +298,26 @@ def test_what_passes_a_limit_is_refused_and_what_just_fits_is_not(limits: Limits
     world.turn()
     assert alice.last(Rejected).code == 4413
     assert alice.last(Closed).code == 4413
+
+
+def test_an_update_of_too_many_parts_is_refused_and_one_that_just_fits_is_not() -> None:
+    world = World(Limits(update_parts=1_000))
+    alice = world.person("alice")
+    fits, too_many = (update(section(1, 0, *[garbage(1)] * count)) for count in (990, 991))  # and 10 for the section
+    alice.sends(fits)
+    world.settle()
+    assert world.disk == [fits]
+    alice.sends(too_many)
+    world.turn()
+    assert alice.last(Rejected).code == 4413
+    assert "more than 1000 parts" in alice.last(Closed).reason
+
+
+def test_a_hundred_thousand_keystrokes_made_offline_are_taken(world: World, alice: Person) -> None:
+    typed = [after(1, clock, "x") for clock in range(99_999)]
+    alice.sends(update(section(1, 0, first("x"), *typed)))
+    world.settle()
+    assert alice.heard_of(Rejected) == []
 
 
 def test_a_writer_that_cannot_write_refuses_edits_while_reading_goes_on(

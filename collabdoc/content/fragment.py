@@ -85,9 +85,11 @@ def make_text(text: str, title: str | None) -> bytes:
 def loading_fault(update: bytes) -> str | None:
     """Why no document can be made of this update alone, or None where it can."""
     try:
-        check_update(update, {})
+        info = check_update(update, {})
         with _pycrdt("loading an update"):
-            Doc[Any]().apply_update(update)
+            doc: Doc[Any] = Doc()
+            for piece in info.cut(update):
+                doc.apply_update(piece)
     except (Malformed, MissingDependencies, DocumentBroken) as error:
         return str(error)
     return None

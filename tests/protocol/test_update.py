@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from collabdoc import errors
 from collabdoc.document import EMPTY_UPDATE, Document
-from collabdoc.errors import Malformed, MissingDependencies
+from collabdoc.errors import Malformed, MissingDependencies, TooLarge
 from collabdoc.protocol.lib0 import read_state_vector
-from collabdoc.protocol.update import MAX_CLOCK, UpdateInfo, check_update, find_pairs
+from collabdoc.protocol.structs import MAX_CLOCK
+from collabdoc.protocol.update import UpdateInfo, check_update, find_pairs
 from tests.protocol.applier import Applier
 from tests.protocol.crafting import after, first, garbage, section, string, update
 from tests.vectors import read_vectors
@@ -80,9 +81,28 @@ def test_a_clock_may_reach_2_31_minus_1_and_no_further() -> None:
         check_update(update(section(1, MAX_CLOCK, garbage(1))), {1: MAX_CLOCK})
 
 
-def test_what_the_document_has_is_not_asked_for_its_dependencies_again() -> None:
-    again = update(section(1, 0, first("ab"), after(1, 1, "c")))
-    assert check_update(again, {1: 3}).ends == {1: 3}
+def test_what_the_document_has_may_come_again() -> None:
+    again = update(section(1, 0, first("ab"), after(2, 0, "c")), section(2, 0, after(1, 1, "d")))
+    assert check_update(again, {1: 3, 2: 1}).ends == {1: 3, 2: 1}
+
+
+def test_what_the_document_has_is_not_taken_for_something_else() -> None:
+    """yjs waits for what it refers to, and so with all that follows; pycrdt does not look at it."""
+    with pytest.raises(MissingDependencies):
+        check_update(update(section(1, 0, after(9, 5, "ab"), after(1, 1, "c"))), {1: 2})
+
+
+@pytest.mark.parametrize(
+    ("crafted", "parts"),
+    [
+        pytest.param(update(section(1, 0, garbage(9)), deletes={1: [(0, 1), (2, 1)]}), 15, id="deleted ranges"),
+        pytest.param(update(deletes={1: [(0, 1)], 2: [(0, 1)]}), 4, id="of two clients"),
+    ],
+)
+def test_deletes_are_counted(crafted: bytes, parts: int) -> None:
+    check_update(crafted, {1: 1, 2: 1}, max_parts=parts)
+    with pytest.raises(TooLarge, match=f"more than {parts - 1} parts"):
+        check_update(crafted, {1: 1, 2: 1}, max_parts=parts - 1)
 
 
 def test_sections_may_come_in_any_order_that_leaves_one_to_take_them_in() -> None:

@@ -10,8 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collabdoc.errors import Malformed
-from collabdoc.protocol.values import MAX_DEPTH, skip_any, skip_json
+from collabdoc.protocol.values import MAX_DEPTH, Parts, skip_any, skip_json
 from tests.protocol.crafting import string, uint
+
+
+def plenty() -> Parts:
+    return Parts(1_000_000)
+
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -23,7 +28,7 @@ _JSON = st.recursive(
 @given(_JSON, st.booleans())
 def test_json_is_stepped_over(value: Any, ascii_only: bool) -> None:
     text = string(json.dumps(value, ensure_ascii=ascii_only))
-    assert skip_json(b"\xff" + text + b"\xff", 1) == 1 + len(text)
+    assert skip_json(b"\xff" + text + b"\xff", 1, plenty()) == 1 + len(text)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +41,7 @@ def test_json_is_stepped_over(value: Any, ascii_only: bool) -> None:
     ],
 )
 def test_json_that_looks_odd_is_json(text: str) -> None:
-    assert skip_json(string(text), 0) == len(string(text))
+    assert skip_json(string(text), 0, plenty()) == len(string(text))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_json_that_looks_odd_is_json(text: str) -> None:
 )
 def test_what_one_of_both_would_refuse_is_malformed(text: str) -> None:
     with pytest.raises(Malformed):
-        skip_json(string(text), 0)
+        skip_json(string(text), 0, plenty())
 
 
 def write_any(value: Any) -> bytes:
@@ -90,10 +95,10 @@ _ANY = st.recursive(
 @given(_ANY)
 def test_any_value_is_stepped_over_and_missed_where_it_is_cut_off(value: Any) -> None:
     written = write_any(value)
-    assert skip_any(b"\xff" + written + b"\xff", 1) == 1 + len(written)
+    assert skip_any(b"\xff" + written + b"\xff", 1, plenty()) == 1 + len(written)
     for cut in range(len(written)):
         with pytest.raises((IndexError, Malformed)):
-            skip_any(written[:cut], 0)
+            skip_any(written[:cut], 0, plenty())
 
 
 @pytest.mark.parametrize(
@@ -102,7 +107,7 @@ def test_any_value_is_stepped_over_and_missed_where_it_is_cut_off(value: Any) ->
     ids=["undefined", "a float of 32 bits", "no number", "a bigint"],
 )
 def test_what_python_has_no_type_for_is_stepped_over(data: bytes, length: int) -> None:
-    assert skip_any(data + b"\xff", 0) == length
+    assert skip_any(data + b"\xff", 0, plenty()) == length
 
 
 @pytest.mark.parametrize(
@@ -120,9 +125,9 @@ def test_what_python_has_no_type_for_is_stepped_over(data: bytes, length: int) -
 )
 def test_a_value_out_of_bounds_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
-        skip_any(data, 0)
+        skip_any(data, 0, plenty())
 
 
 def test_a_value_may_be_as_deep_as_the_bound() -> None:
     data = b"\x75\x01" * (MAX_DEPTH - 1) + b"\x7e"
-    assert skip_any(data, 0) == len(data)
+    assert skip_any(data, 0, plenty()) == len(data)

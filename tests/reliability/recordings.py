@@ -2,11 +2,12 @@
 
     python -m tests.reliability.recordings two PATH/friendsforever.json.gz
     python -m tests.reliability.recordings one PATH/automerge-paper.json.gz --kills 10
+    python -m tests.reliability.recordings offline PATH/friendsforever.json.gz
 
 The recordings are those of the public collection josephg/editing-traces; positions count code points, which in these
 two are bytes as well. `two`: each of two clients edits its own replica, as the recorded person saw it (parents
 respected), and the edits are exchanged live. `one`: one client streams every edit, while the server is killed with -9
-and started again; each edit has to be reported saved.
+and started again; each edit has to be reported saved. `offline`: all edits come as one update, each edit apart in it.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from collabdoc.client import connect
+from collabdoc.document import merge
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import Open, Opened, Saved, Update, Updates
 from collabdoc.store.sqlite import SqliteStore
@@ -76,9 +78,11 @@ class Typist:
             self.seen += 1
         with self.doc.transaction():
             patch(self.text, patches)
+        await self.send(self._edit)
+
+    async def send(self, update: bytes) -> None:
         self.sent += 1
-        update = Update(1, self.sent, self._edit)
-        await self._socket.write_message(native.encode_client(update), binary=True)
+        await self._socket.write_message(native.encode_client(Update(1, self.sent, update)), binary=True)
         await self._until(lambda: self.sent - self.saved < UNSAVED_AT_MOST)
 
     async def finish(self, others: int) -> str:
@@ -127,13 +131,49 @@ async def replay_two(recording: dict[str, Any], data: Path) -> list[str]:
 
         await asyncio.gather(play(0), play(1))
         texts = [await typists[0].finish(typists[1].sent), await typists[1].finish(typists[0].sent)]
-        async with connect(server.url) as late:
-            texts.append(str((await late.open(_NAME)).doc.get("content", type=Text)))
-        await asyncio.to_thread(server.terminate)
-        await asyncio.to_thread(server.start)
-        response = await AsyncHTTPClient().fetch(f"{server.url}/api/documents/{_NAME}/content?format=text")
-        texts.append(response.body.decode())
-    return texts
+        return texts + await _served(server)
+
+
+async def replay_offline(recording: dict[str, Any], data: Path) -> list[str]:
+    """The texts at the end: of a client that joins late, and of the content after a restart."""
+    with ServerProcess(data) as server:
+        writer = Typist(1)
+        await writer.connect(server.url)
+        await writer.send(_write_offline(recording))
+        await writer.finish(0)
+        return await _served(server)
+
+
+def _write_offline(recording: dict[str, Any]) -> bytes:
+    """All edits of two people in one update, in which each edit stands apart."""
+    docs: list[Doc[Any]] = [Doc(client_id=1), Doc(client_id=2)]
+    events: list[bytes] = []
+    subscriptions = [doc.observe(lambda event: events.append(event.update)) for doc in docs]
+    log: list[bytes] = []
+    made: list[list[bytes]] = [[], []]
+    heard = [0, 0]
+    for transaction, seen in zip(recording["txns"], _seen_by(recording["txns"]), strict=True):
+        agent = transaction["agent"]
+        doc, others = docs[agent], made[1 - agent]
+        for update in others[heard[agent] : seen[1 - agent]]:
+            doc.apply_update(update)
+        heard[agent] = max(heard[agent], seen[1 - agent])
+        with doc.transaction():
+            patch(doc.get("content", type=Text), transaction["patches"])
+        made[agent].append(events[-1])
+        log.append(events[-1])
+    for doc, subscription in zip(docs, subscriptions, strict=True):
+        doc.unobserve(subscription)
+    return merge(log)
+
+
+async def _served(server: ServerProcess) -> list[str]:
+    async with connect(server.url) as late:
+        texts = [str((await late.open(_NAME)).doc.get("content", type=Text))]
+    await asyncio.to_thread(server.terminate)
+    await asyncio.to_thread(server.start)
+    response = await AsyncHTTPClient().fetch(f"{server.url}/api/documents/{_NAME}/content?format=text")
+    return [*texts, response.body.decode()]
 
 
 async def replay_one(recording: dict[str, Any], data: Path, *, kills: int) -> tuple[str, int, int]:
@@ -184,7 +224,7 @@ def _seen_by(transactions: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("how", choices=["two", "one"])
+    parser.add_argument("how", choices=["two", "one", "offline"])
     parser.add_argument("recording", type=Path)
     parser.add_argument("--kills", type=int, default=10, help="kills on the way, for `one` (default: 10)")
     arguments = parser.parse_args()
@@ -193,6 +233,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if arguments.how == "two":
             texts = asyncio.run(replay_two(recording, Path(folder)))
+        elif arguments.how == "offline":
+            texts = asyncio.run(replay_offline(recording, Path(folder)))
         else:
             text, folder_bytes, snapshot_bytes = asyncio.run(replay_one(recording, Path(folder), kills=arguments.kills))
             texts = [text]

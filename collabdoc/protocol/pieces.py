@@ -1,0 +1,130 @@
+"""Cutting a large update into pieces that are updates themselves, in an order in which each can be taken.
+
+pycrdt joins neighbouring structs that can be one only at the end of a transaction, each at the cost of all that follow
+them there: 16,000 typed letters in one transaction took 0.4 s, 40,000 took 2.7 s, and 8,000 values of an array 1.4 s.
+In pieces of 100 they take 0.01 s, 0.03 s and 0.02 s. Each piece costs some 0.1 us for each client of the document, so
+where these are many the pieces are larger.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt
+from typing import NamedTuple
+
+from collabdoc.errors import MissingDependencies
+from collabdoc.protocol.lib0 import write_varuint
+from collabdoc.protocol.structs import STEP_STRUCTS, Id, Section, Structs
+
+WHOLE_STRUCTS = 2 * STEP_STRUCTS
+"""An update of no more is not cut."""
+
+
+class Run(NamedTuple):
+    """Structs of one client that follow each other: those between two bytes of the update."""
+
+    client: int
+    clock: int
+    structs: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to take an update in pieces: structs of one or several clients in each, all deletes in the last."""
+
+    pieces: Sequence[Sequence[Run]]
+    deletes_position: int
+
+    def cut(self, update: bytes) -> Iterator[bytes]:
+        """The pieces of the update that the plan was made for, to be applied in this order."""
+        for runs in self.pieces:
+            piece = bytearray()
+            write_varuint(piece, len(runs))
+            for run in runs:
+                write_varuint(piece, run.structs)
+                write_varuint(piece, run.client)
+                write_varuint(piece, run.clock)
+                piece += update[run.start : run.end]
+            piece.append(0)
+            yield bytes(piece)
+        yield b"\x00" + update[self.deletes_position :]
+
+
+def make_plan(structs: Structs, clocks: Mapping[int, int], deletes_position: int) -> Plan | None:
+    """How to take an update in pieces; None where it is small enough to be taken whole.
+
+    Raises `MissingDependencies` where there is no order in which each struct refers only to what is there before it.
+    """
+    if structs.count <= WHOLE_STRUCTS and not structs.waits:
+        return None
+    runs = _order(structs.sections, clocks)
+    if structs.count <= WHOLE_STRUCTS:
+        return None
+    size = max(STEP_STRUCTS, 8 * isqrt(len(clocks) + len(structs.sections)))
+    return Plan(_gather(runs, size), deletes_position)
+
+
+def _order(sections: Sequence[Section], clocks: Mapping[int, int]) -> list[Run]:
+    """All structs in an order in which they can be taken.
+
+    A section that has to wait for another is woken once that one has come far enough, so the work is linear (but for
+    a logarithm) in the size of the update whatever its shape.
+    """
+    have = {section.client: clocks.get(section.client, 0) for section in sections}
+    reached = [0] * len(sections)
+    waiting: dict[int, list[tuple[int, int]]] = {}  # client -> heap of (clock it must pass, section that waits)
+    ready = list(range(len(sections) - 1, -1, -1))
+    blocked = 0
+    runs: list[Run] = []
+    while ready:
+        index = ready.pop()
+        section = sections[index]
+        reached[index], need = _integrate(section, reached[index], have, runs)
+        if need is not None:
+            heapq.heappush(waiting.setdefault(need[0], []), (need[1], index))
+            blocked += 1
+        heap = waiting.get(section.client, ())
+        while heap and heap[0][0] < have[section.client]:
+            ready.append(heapq.heappop(heap)[1])
+            blocked -= 1
+    if blocked:
+        raise MissingDependencies("an update builds on edits that the server has not seen")
+    return runs
+
+
+def _integrate(section: Section, first: int, have: dict[int, int], runs: list[Run]) -> tuple[int, Id | None]:
+    """Take the section as far as it gets from its step `first`; what it lacks there, if anything."""
+    client, steps = section.client, section.steps
+    for index in range(first, len(steps)):
+        step = steps[index]
+        for need in step.needs:
+            if need[1] >= have.get(need[0], 0):
+                return index, need
+        if index + 1 < len(steps):
+            end, number, position, _ = steps[index + 1]
+        else:
+            end, number, position = section.end, section.count, section.end_position
+        have[client] = max(have[client], end)
+        runs.append(Run(client, step.clock, number - step.number, step.position, position))
+    return len(steps), None
+
+
+def _gather(runs: Iterable[Run], size: int) -> list[Sequence[Run]]:
+    """The runs in pieces of `size` structs or a few more, those of one client joined."""
+    pieces: list[Sequence[Run]] = []
+    gathered: dict[int, Run] = {}
+    count = 0
+    for run in runs:
+        if before := gathered.get(run.client):
+            gathered[run.client] = before._replace(structs=before.structs + run.structs, end=run.end)
+        else:
+            gathered[run.client] = run
+        count += run.structs
+        if count >= size:
+            pieces.append(tuple(gathered.values()))
+            gathered, count = {}, 0
+    if gathered:
+        pieces.append(tuple(gathered.values()))
+    return pieces

@@ -1,0 +1,105 @@
+"""Reading structs: where a section may be cut, what it waits for, and what is counted before it is read."""
+
+import pytest
+
+from collabdoc.errors import Malformed, TooLarge
+from collabdoc.protocol.structs import STEP_STRUCTS, Structs, read_structs
+from collabdoc.protocol.values import Parts
+from tests.protocol.crafting import after, first, garbage, section, string, uint, update
+
+
+def read(crafted: bytes, clocks: dict[int, int] | None = None, *, parts: int = 10**6) -> Structs:
+    structs, position = read_structs(crafted, clocks or {}, Parts(parts), with_cuts=True)
+    assert position == len(crafted) - 1, "the delete set is empty"
+    return structs
+
+
+def test_a_section_is_read_to_its_end() -> None:
+    structs = read(update(section(1, 2, first("a😀"), garbage(5)), section(7, 0, after(1, 1, "é"))), {1: 2})
+    assert [(each.client, each.start, each.end, each.count) for each in structs.sections] == [
+        (1, 2, 10, 2),
+        (7, 0, 1, 1),
+    ]
+    assert structs.count == 3
+    assert {client: list(halves) for client, halves in structs.halves.items()} == {1: [4]}
+
+
+def test_a_section_that_waits_for_nothing_has_a_step_every_so_many_structs() -> None:
+    crafted = update(section(9, 0, first("x"), *(after(9, clock, "x") for clock in range(2 * STEP_STRUCTS))))
+    structs = read(crafted)
+    (typed,) = structs.sections
+    assert [(step.clock, step.number, step.needs) for step in typed.steps] == [
+        (number, number, ()) for number in (0, STEP_STRUCTS, 2 * STEP_STRUCTS)
+    ]
+    assert typed.end_position == len(crafted) - 1
+    assert not structs.waits
+
+
+def test_what_refers_to_another_section_begins_a_step() -> None:
+    in_another = b"\x07\x00" + uint(2) + uint(3) + b"\x01"
+    left_and_right = b"\xc4" + uint(2) + uint(0) + uint(2) + uint(1) + string("x")
+    structs = read(update(section(1, 0, first("x"), left_and_right, after(1, 1, "x"), in_another)))
+    assert [(step.number, step.needs) for step in structs.sections[0].steps] == [
+        (0, ()),
+        (1, ((2, 0), (2, 1))),
+        (3, ((2, 3),)),
+    ]
+    assert structs.waits
+
+
+def test_what_the_document_has_is_not_waited_for() -> None:
+    structs = read(update(section(1, 0, first("x"), after(2, 0, "x"), after(2, 1, "x"))), {2: 2})
+    assert [step.needs for step in structs.sections[0].steps] == [()]
+
+
+def test_a_reference_to_what_comes_later_in_the_section_is_waited_for() -> None:
+    assert read(update(section(1, 0, after(1, 1, "x"), first("x")))).waits
+    assert read(update(section(1, 0, after(1, 0, "x")))).waits
+
+
+def test_text_is_cut_before_a_right_origin_and_behind_an_origin() -> None:
+    both = b"\xc4" + uint(2) + uint(4) + uint(2) + uint(8) + string("x")
+    assert sorted(read(update(section(1, 0, both))).cuts) == [(2, 5), (2, 8)]
+
+
+@pytest.mark.parametrize(
+    ("crafted", "parts"),
+    [
+        pytest.param(update(section(1, 0, *[garbage(1)] * 7)), 17, id="structs"),
+        pytest.param(update(section(1, 0, garbage(1)), section(2, 0, garbage(1))), 22, id="sections"),
+        pytest.param(update(section(1, 0, after(2, 0, "x")), section(2, 0, first("x"))), 27, id="one that waits"),
+        pytest.param(update(section(1, 0, b"\x08\x01\x01t" + uint(5) + b"\x7e" * 5)), 16, id="values"),
+        pytest.param(update(section(1, 0, b"\x05\x01\x01t" + string("[1,[2,3]]"))), 15, id="JSON"),
+    ],
+)
+def test_what_takes_time_is_counted(crafted: bytes, parts: int) -> None:
+    read(crafted, parts=parts)
+    with pytest.raises(TooLarge, match=f"more than {parts - 1} parts"):
+        read(crafted, parts=parts - 1)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        pytest.param(uint(10**9), id="sections"),
+        pytest.param(uint(1) + uint(10**9) + uint(1) + uint(0), id="structs"),
+        pytest.param(update(section(1, 0, b"\x08\x01\x01t" + uint(10**9))), id="values"),
+    ],
+)
+def test_a_claim_is_too_large_before_it_is_looked_into(claim: bytes) -> None:
+    with pytest.raises(TooLarge):
+        read(claim)
+
+
+@pytest.mark.parametrize("clock", [2**31, 2**32, 2**53 - 1])
+def test_a_section_that_begins_past_the_last_clock_is_malformed(clock: int) -> None:
+    """Surrogate pairs are noted in 32 bits."""
+    with pytest.raises(Malformed, match=f"begins at the clock {clock}"):
+        read(update(section(1, clock, first("😀"))))
+
+
+def test_bytes_that_end_within_a_struct_are_told_from_malformed_ones() -> None:
+    crafted = update(section(1, 0, after(2, 300, "text"), b"\x08\x01\x01t\x01\x7d\x80\x01"))[:-1]
+    for end in range(1, len(crafted)):
+        with pytest.raises((IndexError, Malformed)):
+            read_structs(crafted[:end], {}, Parts(100), with_cuts=False)
