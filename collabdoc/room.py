@@ -34,6 +34,9 @@ from collabdoc.protocol.update import UpdateInfo
 from collabdoc.recent import Recent
 from collabdoc.session import Batch, Session
 
+_SHARED_OPENINGS = 8
+"""States for which it is remembered what a client lacks, until the next edit: a hundred that come back ask for one."""
+
 _Message = TypeVar("_Message", Opened, Updates)
 
 
@@ -108,6 +111,7 @@ class Room:
         self._server = server
         self._refusal = refusal
         self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
+        self._openings: dict[bytes | int | None, bytes] = {}
         self._gathered: list[_Entry] = []
         self._uncommitted: deque[_Entry] = deque()
         self._present_changed: set[int] = set()
@@ -205,6 +209,7 @@ class Room:
         """Go on with a fresh copy, loaded after everything gathered was committed."""
         self.state = transition(self.state, "loaded")
         self._document = document
+        self._openings.clear()
         self.size_bytes = size_bytes
         for session in self.sessions:
             session.retry()
@@ -216,6 +221,10 @@ class Room:
                 self._receive_update(session, message)
             else:
                 self._hold(session, message)
+
+    def forget_openings(self) -> None:
+        """Give back the memory of what clients that came together shared."""
+        self._openings.clear()
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
@@ -247,10 +256,16 @@ class Room:
         missed = None
         if opening.epoch is not None and opening.seq is not None:
             missed = self._recent.since(opening.seq)
-        if missed is None:
-            update = self._document.diff(opening.state_vector)
-        else:
-            update = merge(missed + [entry.update for entry in self._uncommitted if entry.update is not None])
+        key = opening.state_vector if missed is None else opening.seq
+        update = self._openings.get(key)
+        if update is None:
+            if missed is None:
+                update = self._document.diff(opening.state_vector)
+            else:
+                update = merge(missed + [entry.update for entry in self._uncommitted if entry.update is not None])
+            if len(self._openings) == _SHARED_OPENINGS:
+                self._openings.clear()
+            self._openings[key] = update
         return Opened(
             session.channel,
             self.epoch,
@@ -302,6 +317,7 @@ class Room:
             self._break()
             raise Malformed("the update could not be applied") from error
         if is_new:
+            self._openings.clear()
             self.size_bytes += len(update)
             entry = _Entry(update, info, session, id_, done)
             self._gathered.append(entry)

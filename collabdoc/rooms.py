@@ -100,7 +100,6 @@ class Rooms:
 
     @property
     def count(self) -> int:
-        """Rooms in memory."""
         return len(self._slots)
 
     async def open(self, name: str, *, create: bool) -> Room:
@@ -380,6 +379,7 @@ class Rooms:
     def _tick(self) -> None:
         now = self._monotonic()
         for slot in list(self._slots.values()):
+            slot.room.forget_openings()
             if slot.room.sessions or slot.room.has_uncommitted:
                 slot.idle_since_s = None
             elif slot.task:
