@@ -11,7 +11,7 @@ Source of the encoding: y-protocols `awareness.js`.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,13 +97,25 @@ class Awareness:
 
     def encode(self, clients: Iterable[int]) -> bytes:
         """The awareness update for these client ids: what they say, or that they have left."""
-        entries = []
+        return join(self.encode_each(clients).values())
+
+    def encode_each(self, clients: Iterable[int]) -> dict[int, bytes]:
+        """The same in pieces for `join`; without clients that were never here."""
+        encoded = {}
         for client in clients:
             if known := self._known.get(client):
-                entries.append(Entry(client, known.clock, known.state))
+                encoded[client] = _encode_entry(Entry(client, known.clock, known.state))
             elif client in self._left:
-                entries.append(Entry(client, self._left[client], _REMOVED))
-        return encode(entries)
+                encoded[client] = _encode_entry(Entry(client, self._left[client], _REMOVED))
+        return encoded
+
+    def owners(self, clients: Iterable[int]) -> dict[Any, set[int]]:
+        """Which of these clients belong to whom, as far as they are here."""
+        owners: dict[Any, set[int]] = {}
+        for client in clients:
+            if known := self._known.get(client):
+                owners.setdefault(known.owner, set()).add(client)
+        return owners
 
     def owned(self, owner: object) -> frozenset[int]:
         return frozenset(self._owned.get(owner, ()))
@@ -140,13 +152,21 @@ def decode(update: bytes, *, max_bytes: int) -> list[Entry]:
 
 def encode(entries: Iterable[Entry]) -> bytes:
     """Write an awareness update."""
-    listed = list(entries)
+    return join([_encode_entry(entry) for entry in entries])
+
+
+def join(entries: Collection[bytes]) -> bytes:
+    """One awareness update of encoded entries."""
+    count = bytearray()
+    write_varuint(count, len(entries))
+    return bytes(count) + b"".join(entries)
+
+
+def _encode_entry(entry: Entry) -> bytes:
     out = bytearray()
-    write_varuint(out, len(listed))
-    for entry in listed:
-        write_varuint(out, entry.client)
-        write_varuint(out, entry.clock)
-        write_bytes(out, entry.state)
+    write_varuint(out, entry.client)
+    write_varuint(out, entry.clock)
+    write_bytes(out, entry.state)
     return bytes(out)
 
 

@@ -52,6 +52,7 @@ class Limits(BaseModel):
         1 * MIB, description="edits queued for one slow reader; past it: dropped for one difference"
     )
     batch_ms: PositiveFloat = Field(5.0, description="time for which edits of a busy document are gathered, at most")
+    presence_ms: PositiveFloat = Field(30.0, description="the same for presence that no edit takes along")
     held_bytes: PositiveInt = Field(1 * MIB, description="edits kept while a document is loaded anew; past it: 1013")
     writer_queue_bytes: PositiveInt = Field(64 * MIB, description="edits waiting for a commit; past it: 1013")
     max_commit_lag_s: PositiveFloat = Field(

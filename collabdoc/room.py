@@ -32,7 +32,7 @@ from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
 from collabdoc.protocol.update import UpdateInfo
 from collabdoc.recent import Recent
-from collabdoc.session import Batch, Session
+from collabdoc.session import Announcement, Batch, Session
 
 _SHARED_OPENINGS = 8
 """States for which it is remembered what a client lacks, until the next edit: a hundred that come back ask for one."""
@@ -129,6 +129,11 @@ class Room:
     @property
     def wants_flush(self) -> bool:
         return bool(self._gathered or self._present_changed)
+
+    @property
+    def has_edits(self) -> bool:
+        """Whether `flush` would hand out edits, not presence alone."""
+        return bool(self._gathered)
 
     def join(self, session: Session, opening: Open) -> None:
         """Bring a client up to date, once its driver takes, and keep it so."""
@@ -359,13 +364,11 @@ class Room:
 
     def _flush_presence(self) -> None:
         changed, self._present_changed = self._present_changed, set()
-        encoded = self.awareness.encode(changed)
-        for session in self.sessions:
-            own = self.awareness.owned(session) & changed
-            if not own:
-                session.put_presence(changed, encoded)
-            elif others := changed - own:
-                session.put_presence(others, self.awareness.encode(others))
+        entries = self.awareness.encode_each(changed)
+        if entries:
+            announcement = Announcement(entries, self.awareness.owners(entries))
+            for session in self.sessions:
+                session.put_announcement(announcement)
 
     def _break(self) -> None:
         if self.state is State.ACTIVE:

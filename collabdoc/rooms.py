@@ -25,7 +25,6 @@ from collabdoc.errors import (
     Restarting,
     StoreDamaged,
     StoreError,
-    StoreStopped,
 )
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Awareness, Update
@@ -35,7 +34,7 @@ from collabdoc.session import Session
 from collabdoc.snapshots import Snapshots
 from collabdoc.store.base import Append, DocumentRow, Loaded, Store
 from collabdoc.turn import Turn
-from collabdoc.writer import RETRY_S, Writer
+from collabdoc.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +51,8 @@ class _Slot:
     log_updates: int
     log_bytes: int
     idle_since_s: float | None = None
-    flush_due: bool = False
     flushed_s: float = -math.inf
+    due_s: float = math.inf
     task: "asyncio.Task[None] | None" = None
     """The snapshot or the reload that is under way."""
 
@@ -139,18 +138,20 @@ class Rooms:
         """Flush the room at the end of this turn of the loop, if there is anything to flush.
 
         One that was flushed just now waits as long as telling everybody took, or `batch_ms`: so a document in which
-        little happens is never waited for, and one in which much does leaves half of the time to others.
+        little happens is never waited for, and one in which much does leaves half of the time to others. Presence
+        alone waits for `presence_ms`, or until edits take it along.
         """
         slot = self._slots.get(room.name)
-        if slot is None or slot.room is not room or slot.flush_due:
+        if slot is None or slot.room is not room or not (room.wants_flush or room.state is State.LOADING):
             return
-        if room.wants_flush or room.state is State.LOADING:
-            slot.flush_due = True
-            wait_s = slot.flushed_s + self._gathers_s(room) - self._monotonic()
-            if wait_s > 0:
-                asyncio.get_running_loop().call_later(wait_s, self._flush, slot)
-            else:
+        now_s = self._monotonic()
+        due_s = max(now_s, slot.flushed_s + self._gathers_s(room))
+        if due_s < slot.due_s:
+            slot.due_s = due_s
+            if due_s == now_s:
                 self._flushes.add(slot)
+            else:
+                asyncio.get_running_loop().call_later(due_s - now_s, self._flush, slot)
 
     async def edit(self, name: str, update: bytes) -> None:
         """Apply an edit of the server's own and wait until it is committed. Raises `Overloaded` where that lasts."""
@@ -277,11 +278,12 @@ class Rooms:
         return deleted
 
     def _flush(self, slot: _Slot) -> None:
-        slot.flush_due = False
-        slot.flushed_s = self._monotonic()
+        slot.due_s = math.inf
         room = slot.room
         if room.state is State.CLOSED:
             return
+        if room.wants_flush:
+            slot.flushed_s = self._monotonic()
         flushed = room.flush()
         if flushed.updates:
             count, size, meta = len(flushed.updates), sum(map(len, flushed.updates)), flushed.meta
@@ -335,7 +337,7 @@ class Rooms:
         room = slot.room
         log.warning("document %a is loaded anew: pycrdt failed in it", room.name)
         try:
-            await self._until_committed()
+            await self._writer.until_committed()
             loaded = await self._reader.call(lambda: self._store.load(room.name))
             if loaded is None:
                 raise NoSuchDocument("there is no such document")
@@ -349,20 +351,11 @@ class Rooms:
         if room.state is State.LOADING:  # else the server began to drain meanwhile
             room.reload(document, size_bytes=size_bytes)
 
-    async def _until_committed(self) -> None:
-        """Wait, through failures of the store, until all edits that were taken are committed."""
-        while True:
-            try:
-                return await self._writer.call(lambda: None)
-            except StoreStopped:
-                raise
-            except StoreError:
-                await asyncio.sleep(RETRY_S)
-
     def _gathers_s(self, room: Room) -> float:
         if room.state is State.LOADING:
             return 0.0
-        return min(self._limits.batch_ms / 1000, len(room.sessions) * _TELLING_S)
+        limit_ms = self._limits.batch_ms if room.has_edits else self._limits.presence_ms
+        return min(limit_ms / 1000, len(room.sessions) * _TELLING_S)
 
     def _check_writable_now(self) -> None:
         if reason := self._writer.refusal():

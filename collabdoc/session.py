@@ -7,10 +7,11 @@
    session whose edits outgrew their bound. Until it is opened, a session gets nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from collabdoc.auth import Action, Credentials, Grant
+from collabdoc.awareness import join
 from collabdoc.document import state_vector_before
 from collabdoc.errors import ProtocolError
 from collabdoc.protocol.messages import Awareness, Closed, Mode, Open, Rejected, Saved, ServerMessage
@@ -49,13 +50,36 @@ class Batch:
         return tuple(update for place, update in enumerate(self.updates) if place not in own)
 
 
-Outgoing = ServerMessage | Batch
+class Announcement:
+    """Presence that changed: one object for all who have the document open, those who said it included."""
+
+    __slots__ = ("clients", "encoded", "entries", "own")
+
+    def __init__(self, entries: Mapping[int, bytes], own: "Mapping[Session, set[int]]") -> None:
+        """`entries` are encoded, by client; `own` are the clients that sessions speak for, and hear nothing of."""
+        self.entries = entries
+        self.own = own
+        self.clients = frozenset(entries)
+        self.encoded: dict[str, Any] = {}
+        """As with `Batch`."""
+
+    def is_news_to(self, session: "Session") -> bool:
+        return session not in self.own or len(self.own[session]) < len(self.entries)
+
+    def update_for(self, session: "Session") -> bytes:
+        """The awareness update without what is the session's own."""
+        own = self.own.get(session, ())
+        return join([entry for client, entry in self.entries.items() if client not in own])
+
+
+Outgoing = ServerMessage | Batch | Announcement
 
 
 class Session:
     """One client in one document. `wake(session)` is called when there is something to take."""
 
     __slots__ = (
+        "_announced",
         "_awake",
         "_batches",
         "_behind",
@@ -63,7 +87,6 @@ class Session:
         "_more",
         "_opening",
         "_presence",
-        "_presence_bytes",
         "_queued_bytes",
         "_rejected",
         "_saved",
@@ -108,8 +131,8 @@ class Session:
         self._queued_bytes = 0
         self._behind: bytes | None = None
         self._saved = 0
-        self._presence: dict[int, None] = {}  # as a set, which takes 216 bytes where it is empty
-        self._presence_bytes: bytes | None = None
+        self._presence: frozenset[int] = frozenset()
+        self._announced: Announcement | None = None  # what says all of `_presence`, where one does
 
     @property
     def mode(self) -> Mode:
@@ -142,12 +165,12 @@ class Session:
             self._awake = True
             self._wake(self)
 
-    def put_presence(self, clients: Iterable[int], encoded: bytes) -> None:
-        """Presence changed; `encoded` says it for all of `clients` and is shared with the other readers."""
-        if self.is_opening or self.closed:
+    def put_announcement(self, announcement: Announcement) -> None:
+        """Presence changed; of several announcements only what they say last is told."""
+        if self._opening is not None or self.closed or not announcement.is_news_to(self):
             return
-        self._presence_bytes = None if self._presence else encoded
-        self._presence.update(dict.fromkeys(clients))
+        self._announced = None if self._presence else announcement
+        self._presence = self._presence | announcement.clients if self._presence else announcement.clients
         self._put_more()
 
     def put_saved(self, update_id: int) -> None:
@@ -187,7 +210,7 @@ class Session:
         if self._opening is not None and not self.closed and (opened := self.room.opened(self, self._opening)):
             out.append(opened)
             self._opening = None
-            self._presence.update(dict.fromkeys(self.room.awareness.everyone()))
+            self._presence, self._announced = frozenset(self.room.awareness.everyone()), None
         out += self._rejected
         self._rejected.clear()
         if self._behind is not None and not self.closed and (lacking := self.room.difference(self, self._behind)):
@@ -197,10 +220,11 @@ class Session:
         if self._saved:
             out.append(Saved(self.channel, self._saved))
             self._saved = 0
-        if self._presence:
-            out.append(Awareness(self.channel, self._presence_bytes or self.room.awareness.encode(self._presence)))
-            self._presence.clear()
-            self._presence_bytes = None
+        if self._announced is not None:
+            out.append(self._announced)
+        elif told := self._presence - self.room.awareness.owned(self):
+            out.append(Awareness(self.channel, self.room.awareness.encode(told)))
+        self._presence, self._announced = frozenset(), None
         if self.closed:
             out.append(Closed(self.channel, self.closed.code, self.closed.reason))
         return out

@@ -93,6 +93,7 @@ def test_who_reads_what_pycrdt_fails_over_is_closed(world: World, alice: Person)
     fragile = _Fragile()
     fragile.broken = True
     world.room._document = fragile
+    world.room.forget_openings()
     carol = world.person("carol")
     assert carol.last(Closed).code == 1013
     assert world.room.state is State.LOADING

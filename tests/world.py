@@ -17,7 +17,7 @@ from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, has_structs
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Rejected, Saved, ServerMessage, Update, Updates
 from collabdoc.room import Room, State
-from collabdoc.session import Batch, Session
+from collabdoc.session import Announcement, Batch, Session
 
 EPOCH = "0123456789abcdef"
 
@@ -187,6 +187,8 @@ class Person:
         for message in of.take():
             if isinstance(message, Batch):
                 message = Updates(1, message.seq, message.updates_for(of))
+            elif isinstance(message, Announcement):
+                message = Awareness(1, message.update_for(of))
             self.heard.append(message)
             self._understand(message)
         if of.closed:

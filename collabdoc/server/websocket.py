@@ -40,7 +40,8 @@ from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.context import Context, credentials_of, with_token
 from collabdoc.server.frames import encode_frame
 from collabdoc.server.handshake import Handshake
-from collabdoc.session import Batch, Outgoing, Session
+from collabdoc.server.native_frames import frame_announcement, frame_batch
+from collabdoc.session import Announcement, Batch, Outgoing, Session
 
 log = logging.getLogger(__name__)
 
@@ -172,9 +173,11 @@ class NativeSocket:
                 continue
             for outgoing in session.take():
                 if type(outgoing) is Batch:
-                    frame = _frame_batch(session, outgoing)
+                    frame = frame_batch(session, outgoing)
+                elif type(outgoing) is Announcement:
+                    frame = frame_announcement(session, outgoing)
                 else:
-                    frame = encode_frame(native.encode_server(outgoing))  # type: ignore[arg-type]  # no Batch
+                    frame = encode_frame(native.encode_server(outgoing))  # type: ignore[arg-type]  # neither of those
                     self._note_taken(session, outgoing)
                 out.append(frame)
                 room_left -= len(frame)
@@ -368,28 +371,3 @@ class NativeSocket:
 def _role(grant: Grant) -> tuple[str, bool]:
     """What a client was told of its grant: who it is, and whether it may write."""
     return grant.user.id, grant.allows(Action.WRITE)
-
-
-class _EncodedBatch:
-    """A batch in this dialect. Most clients number their only document alike, so that one frame serves nearly all."""
-
-    __slots__ = ("by_channel", "packed")
-
-    def __init__(self, batch: Batch) -> None:
-        self.packed = [native.pack_update(update) for update in batch.updates]
-        self.by_channel: dict[int, bytes] = {}
-
-
-def _frame_batch(session: Session, batch: Batch) -> bytes:
-    encoded: _EncodedBatch | None = batch.encoded.get("native")
-    if encoded is None:
-        encoded = batch.encoded["native"] = _EncodedBatch(batch)
-    channel, packed = session.channel, encoded.packed
-    if session in batch.own:
-        own = set(batch.own[session])
-        others = [update for place, update in enumerate(packed) if place not in own]
-        return encode_frame(native.encode_updates(channel, batch.seq, others))
-    frame = encoded.by_channel.get(channel)
-    if frame is None:
-        frame = encoded.by_channel[channel] = encode_frame(native.encode_updates(channel, batch.seq, packed))
-    return frame
