@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +31,12 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def is_running(pid: int) -> bool:
+    """Not so for a process that has ended and is not yet waited for."""
+    state = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
+    return state not in {"Z", "X"}
+
+
 def cpu_s(pid: int) -> float:
     """CPU time of the process with all its threads and children, user and system, those that ended included."""
     return sum(map(_process_cpu_s, family(pid)))
@@ -56,6 +63,12 @@ def memory_bytes(pid: int) -> dict[str, int]:
             if name.rstrip(":") in total:
                 total[name.rstrip(":")] += int(amount) * 1024
     return total
+
+
+def raise_file_limit() -> None:
+    """For this process and all that it starts: thousands of connections need as many files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def facts() -> dict[str, object]:

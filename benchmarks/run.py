@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     targets = _chosen("target", TARGETS, asked.target or (QUICK_TARGETS if asked.quick else None))
     cache = Cache(asked.cache.expanduser())
     launcher = Launcher(cache, asked.collabdoc_python, dict(asked.collabdoc_env))
+    machine.raise_file_limit()
     bench = Bench(launcher, is_quick=asked.quick)
     started = datetime.now(UTC)
     facts = machine.facts()

@@ -20,7 +20,8 @@ from benchmarks.targets import Target
 MOST_P99_MS = 200.0
 _WARM_UP_SHARE = 0.25
 _GROWTH, _GROWTH_NEAR = 2.0, 1.2
-_PRECISION, _QUICK_PRECISION = 1.06, 1.5
+_PRECISION = 1.06
+_QUICK_STEPS = 2
 _LEAST_RATE = 5.0
 
 
@@ -53,18 +54,17 @@ def saturate(bench: Bench, target: Target, load: Load, *, name: str, start: floa
     """`name` of the case remembers where the search ended; `start` is the first rate of the first run."""
     known = bench.best_before.get((name, target.name))
     growth = _GROWTH_NEAR if known else _GROWTH
-    precision = _QUICK_PRECISION if bench.is_quick else _PRECISION
     low, high, best, was_busy = 0.0, inf, None, False
     with _Steps(bench, target, load, wanted) as steps:
         rate = known or start
-        while high / (low or 1e-9) > precision:
+        while high / (low or 1e-9) > _PRECISION:
             outcome = steps.take(rate) or (None if bench.is_quick else steps.take(rate))
             was_busy = steps.generator_was_busy
             if outcome:
                 low, best = rate, outcome
             else:
                 high = rate
-            if was_busy or (best is None and rate < _LEAST_RATE):
+            if was_busy or (best is None and rate < _LEAST_RATE) or (bench.is_quick and steps.taken >= _QUICK_STEPS):
                 break
             rate = low * growth if high == inf else sqrt(low * high) if low else high / growth
     if best is None:
@@ -83,7 +83,7 @@ class _Steps:
         self._wanted = wanted
         self._stack = ExitStack()
         self._server: Server | None = None
-        self._taken = 0
+        self.taken = 0
         self.generator_was_busy = False
 
     def __enter__(self) -> "_Steps":
@@ -113,13 +113,13 @@ class _Steps:
         return outcome if borne else None
 
     def _generate(self, server: Server, rate: float) -> Outcome:
-        self._taken += 1
+        self.taken += 1
         clients = self._load.documents * self._load.clients
         load = replace(
             self._load,
             rate=rate,
-            document=f"{self._load.document}-{self._taken}",
-            first_client_id=self._load.first_client_id + self._taken * clients,
+            document=f"{self._load.document}-{self.taken}",
+            first_client_id=self._load.first_client_id + self.taken * clients,
         )
         return generate(self._bench.launcher.cache, server, load)
 

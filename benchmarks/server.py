@@ -15,6 +15,7 @@ from benchmarks import machine
 from benchmarks.targets import Launcher, Target
 
 STARTED_WITHIN_S = 60.0
+STOPPED_WITHIN_S = 30.0
 _POLL_S = 0.02
 
 
@@ -67,12 +68,22 @@ def running(launcher: Launcher, target: Target, folder: Path | None = None) -> I
         try:
             _wait_until_it_listens(process, port, target, log)
             yield Server(target, process.pid, port, place)
-            if process.poll() is not None:
+            if process.poll() not in {None, 0, -signal.SIGTERM}:
                 raise Failed(f"{target.name} died: {_tail(log)}")
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def stop(server: Server) -> None:
+    """Ask it to stop, so that it writes what it has not yet written; returns when it is gone."""
+    os.kill(server.pid, signal.SIGTERM)
+    deadline_s = time.monotonic() + STOPPED_WITHIN_S
+    while machine.is_running(server.pid):
+        if time.monotonic() > deadline_s:
+            raise Failed(f"{server.target.name} did not stop within {STOPPED_WITHIN_S:.0f} s")
+        time.sleep(_POLL_S)
 
 
 def _free_port() -> int:
