@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +11,12 @@ import msgpack
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from benchmarks.lib0 import read_varbytes, read_varuint, varbytes, varuint
 from benchmarks.server import Failed, Server
 from benchmarks.targets import Target
 
 ANSWERED_WITHIN_S = 60.0
+CLOSED_WITHIN_S = 2.0
 EMPTY_STATE_VECTOR = b"\x00"
 _MOST_BYTES = 256 * 1024 * 1024
 _SYNC, _STEP_1, _STEP_2, _UPDATE = 0, 0, 1, 2
@@ -50,26 +54,37 @@ class Client:
         self._sent = 0
 
     @classmethod
-    async def connect(cls, server: Server, document: str) -> "Client":
+    @asynccontextmanager
+    async def connect(cls, server: Server, document: str) -> "AsyncIterator[Client]":
         path = server.target.path + (document if server.target.path.endswith("/") else "")
         connection = await websocket_connect(
             HTTPRequest(f"ws://127.0.0.1:{server.port}{path}", request_timeout=ANSWERED_WITHIN_S),
             subprotocols=_SUBPROTOCOLS.get(server.target.dialect),
             max_message_size=_MOST_BYTES,
         )
-        return cls(server.target, document, connection)
+        try:
+            yield cls(server.target, document, connection)
+        finally:
+            connection.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSED_WITHIN_S):
+                    while await connection.read_message() is not None:
+                        pass
 
-    async def open(self, known: Known | None = None) -> Opened:
+    async def open(self, known: Known | None = None, *, least_bytes: int = 0) -> Opened:
+        """`least_bytes` of content are waited for: y-websocket answers before its LevelDB did, and sends it later."""
         known = known or Known()
         began_s = time.perf_counter()
         if self._target.dialect == "native":
             return await self._open_native(known, began_s)
         if self._target.dialect == "hocuspocus":
-            await self._send(_varuint(_AUTH) + _varuint(0) + _varbytes(b"benchmark") + _varbytes(b"4.7.0"))
+            await self._send(varuint(_AUTH) + varuint(0) + varbytes(b"benchmark") + varbytes(b"4.7.0"))
             await self._until(lambda kind, _: kind == _AUTH)
-        await self._send(_varuint(_SYNC) + _varuint(_STEP_1) + _varbytes(known.state_vector))
-        size, body = await self._until(lambda kind, body: kind == _SYNC and body[0] == _STEP_2)
-        return Opened(_read_varbytes(body, 1)[0], size, time.perf_counter() - began_s)
+        await self._send(varuint(_SYNC) + varuint(_STEP_1) + varbytes(known.state_vector))
+        size, body = await self._until(
+            lambda kind, body: kind == _SYNC and body[0] in {_STEP_2, _UPDATE} and len(body) >= least_bytes
+        )
+        return Opened(read_varbytes(body, 1)[0], size, time.perf_counter() - began_s)
 
     async def put(self, update: bytes) -> None:
         """Returns once the server has it: it said so, or answers a later question."""
@@ -80,13 +95,10 @@ class Client:
                 if answer[0] in {2, 8, 9}:
                     raise Failed(f"{self._target.name} refused an edit: {answer}")
             return
-        await self._send(_varuint(_SYNC) + _varuint(_UPDATE) + _varbytes(update))
+        await self._send(varuint(_SYNC) + varuint(_UPDATE) + varbytes(update))
         # Both servers handle one connection's messages in their order.
-        await self._send(_varuint(_SYNC) + _varuint(_STEP_1) + _varbytes(EMPTY_STATE_VECTOR))
+        await self._send(varuint(_SYNC) + varuint(_STEP_1) + varbytes(EMPTY_STATE_VECTOR))
         await self._until(lambda kind, body: kind == _SYNC and body[0] == _STEP_2)
-
-    def close(self) -> None:
-        self._connection.close()
 
     async def _open_native(self, known: Known, began_s: float) -> Opened:
         message = [1, 1, self._document, known.state_vector, None, known.epoch, known.seq]
@@ -102,18 +114,18 @@ class Client:
         return msgpack.unpackb(await self._read())
 
     async def _send(self, message: bytes) -> None:
-        address = _varbytes(self._document.encode()) if self._target.dialect == "hocuspocus" else b""
+        address = varbytes(self._document.encode()) if self._target.dialect == "hocuspocus" else b""
         await self._connection.write_message(address + message, binary=True)
 
-    async def _until(self, is_wanted: Any) -> tuple[int, bytes]:
+    async def _until(self, is_wanted: Callable[[int, bytes], bool]) -> tuple[int, bytes]:
         """The size of the first wanted message, and what follows its type. Answers the server's own questions."""
         while True:
             message = await self._read()
-            at = _read_varbytes(message, 0)[1] if self._target.dialect == "hocuspocus" and len(message) > 1 else 0
-            kind, at = _read_varuint(message, at)
+            at = read_varbytes(message, 0)[1] if self._target.dialect == "hocuspocus" and len(message) > 1 else 0
+            kind, at = read_varuint(message, at)
             body = message[at:]
             if kind == _SYNC and body[0] == _STEP_1:
-                await self._send(_varuint(_SYNC) + _varuint(_STEP_2) + _varbytes(b"\x00\x00"))
+                await self._send(varuint(_SYNC) + varuint(_STEP_2) + varbytes(b"\x00\x00"))
             elif is_wanted(kind, body):
                 return len(message), body
 
@@ -124,32 +136,3 @@ class Client:
             closed = self._connection.close_code, self._connection.close_reason
             raise Failed(f"{self._target.name} closed the connection: {closed}")
         return message
-
-
-def _varuint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _varbytes(value: bytes) -> bytes:
-    return _varuint(len(value)) + value
-
-
-def _read_varuint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, at
-
-
-def _read_varbytes(message: bytes, at: int) -> tuple[bytes, int]:
-    length, at = _read_varuint(message, at)
-    return message[at : at + length], at + length

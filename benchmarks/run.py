@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from benchmarks import machine
 from benchmarks.cases import CASES
-from benchmarks.figures import Bench, Case
+from benchmarks.figures import Bench, Case, Measured
 from benchmarks.install import HERE, Cache, Missing, say
 from benchmarks.report import Results, table
 from benchmarks.server import Failed
@@ -50,9 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions": versions(launcher, targets),
         "failures": failures,
         "results": {
-            case: {target: [{name: asdict(value) for name, value in run.items()} for run in runs]}
+            case: {target: [_plain(run) for run in runs] for target, runs in by_target.items()}
             for case, by_target in results.items()
-            for target, runs in by_target.items()
         },
     }
     written = json.dumps(report, indent=1)
@@ -105,6 +104,10 @@ def versions(launcher: Launcher, targets: Sequence[Target]) -> dict[str, str]:
             done = subprocess.run(command, cwd=launcher.cache.folder, capture_output=True, text=True)
             found[name] = done.stdout.strip()
     return found
+
+
+def _plain(measured: Measured) -> dict[str, object]:
+    return {name: asdict(value) for name, value in measured.items()}
 
 
 def _chosen(kind: str, known: dict[str, _Kind], patterns: Sequence[str] | None) -> list[_Kind]:

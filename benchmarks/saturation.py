@@ -50,6 +50,13 @@ def is_borne(outcome: Outcome, wanted: Wanted) -> bool:
     )
 
 
+def next_rate(low: float, high: float, growth: float) -> float:
+    """The rate to try after `low` was borne (0: none yet) and `high` was too much (infinite: none yet)."""
+    if high == inf:
+        return low * growth
+    return sqrt(low * high) if low else high / growth
+
+
 def saturate(bench: Bench, target: Target, load: Load, *, name: str, start: float, wanted: Wanted) -> Value:
     """`name` of the case remembers where the search ended; `start` is the first rate of the first run."""
     known = bench.best_before.get((name, target.name))
@@ -66,11 +73,11 @@ def saturate(bench: Bench, target: Target, load: Load, *, name: str, start: floa
                 high = rate
             if was_busy or (best is None and rate < _LEAST_RATE) or (bench.is_quick and steps.taken >= _QUICK_STEPS):
                 break
-            rate = low * growth if high == inf else sqrt(low * high) if low else high / growth
+            rate = next_rate(low, high, growth)
     if best is None:
         raise Failed(f"{target.name} bore no rate of {name}, down to {high:.0f} edits/s")
     bench.best_before[name, target.name] = low
-    return Value(wanted.per_s(best), was_busy, {"rate": low, **asdict(best)})
+    return Value(wanted.per_s(best), was_busy or high == inf, {"rate": low, **asdict(best)})
 
 
 class _Steps:

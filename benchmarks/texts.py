@@ -1,4 +1,4 @@
-"""The documents that servers are given: a paper as it was typed, and text that was typed all over the place."""
+"""The documents that servers are given: a paper as it was typed, and text of many small items."""
 
 import gzip
 import json
@@ -9,11 +9,14 @@ from pathlib import Path
 from pycrdt import Doc, Text
 
 from benchmarks.install import HERE, say
+from benchmarks.lib0 import varbytes, varuint
 
 ROOT_NAME = "content"
 PAPER_EDITS = 259_778
 _RECORDING = HERE.parent.parent / "shared" / "data" / "automerge-paper.json.gz"
-_RUN = 40
+_RUN = 20
+_WORDS = b"twenty letters long "
+_AUTHORS = (1, 2)
 _PART_BYTES = 1_000_000
 _SEED = 4
 
@@ -29,20 +32,32 @@ def paper(cache: Path, edits: int = PAPER_EDITS) -> bytes:
     return kept.read_bytes()
 
 
-def scattered(size: int, seed: int = _SEED) -> list[bytes]:
-    """Updates of at most about 1 MB that together make a text of `size` bytes, in runs of 40 at random places."""
-    chance = random.Random(seed)
-    doc = Doc[Text](client_id=seed + 1)
-    text = doc.get(ROOT_NAME, type=Text)
-    updates, length = [], 0
-    while length < size:
-        before = doc.get_state()
-        end = min(size, length + _PART_BYTES)
-        with doc.transaction():
-            while length < end:
-                text.insert(chance.randint(0, length), "".join(chance.choices("abcdefghij klmnop", k=_RUN)))
-                length += _RUN
-        updates.append(doc.get_update(before))
+def alternating(size: int) -> list[bytes]:
+    """Updates of at most 1 MB of text that together make `size` bytes, by two who take turns every 20 characters.
+
+    So each 20 characters stay an item of their own, as in text that was typed all over the place. Written as Yjs
+    encodes it, because 500,000 insertions one by one take hours.
+    """
+    clocks, last = [0, 0], None
+    updates = []
+    for begin in range(0, size, _PART_BYTES):
+        starts = clocks.copy()
+        items: tuple[list[bytes], list[bytes]] = ([], [])
+        for at in range(begin, min(size, begin + _PART_BYTES), _RUN):
+            author = at // _RUN % 2
+            text = _WORDS[: min(_RUN, size - at)]
+            origin = (
+                b"\x84" + varuint(last[0]) + varuint(last[1]) if last else b"\x04\x01" + varbytes(ROOT_NAME.encode())
+            )
+            items[author].append(origin + varbytes(text))
+            clocks[author] += len(text)
+            last = _AUTHORS[author], clocks[author] - 1
+        sections = [
+            varuint(len(items[author])) + varuint(_AUTHORS[author]) + varuint(starts[author]) + b"".join(items[author])
+            for author in (1, 0)
+            if items[author]
+        ]
+        updates.append(varuint(len(sections)) + b"".join(sections) + b"\x00")
     return updates
 
 
@@ -85,7 +100,7 @@ def _recorded() -> Iterator[Patch]:
 
 
 def _made() -> Iterator[Patch]:
-    """Somebody types, goes back over a few words now and then, and jumps about; a third of it is deleted."""
+    """Somebody types, goes back over a few words now and then, and jumps about; a sixth of the edits delete."""
     chance = random.Random(_SEED)
     length, at = 0, 0
     while True:

@@ -61,10 +61,9 @@ def _measure_rejoin(bench: Bench, target: Target) -> Measured:
 
 
 async def _put(server: Server, update: bytes) -> None:
-    client = await Client.connect(server, "benchmark-0")
-    await client.open()
-    await client.put(update)
-    client.close()
+    async with Client.connect(server, "benchmark-0") as client:
+        await client.open()
+        await client.put(update)
 
 
 def _opening_cpu_s(bench: Bench, server: Server, clients: int) -> float:

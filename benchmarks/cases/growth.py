@@ -26,7 +26,7 @@ def _measure_size(bench: Bench, target: Target) -> Measured:
     found = {}
     sizes = dict(list(_SIZES.items())[: 2 if bench.is_quick else None])
     for name, size in sizes.items():
-        parts = texts.scattered(size)
+        parts = texts.alternating(size)
         with running(bench.launcher, target) as server:
             asyncio.run(_put(server, parts))
             found[f"growth: edit at {name}"] = _cost(bench, server, Load(clients=2, rate=_RATE, seconds=4))
@@ -75,11 +75,10 @@ def _spread(found: dict[str, Value]) -> Value:
 
 
 async def _put(server: Server, parts: list[bytes]) -> None:
-    client = await Client.connect(server, "benchmark-0")
-    await client.open()
-    for part in parts:
-        await client.put(part)
-    client.close()
+    async with Client.connect(server, "benchmark-0") as client:
+        await client.open()
+        for part in parts:
+            await client.put(part)
 
 
 def _figures(names: list[str], last: str) -> tuple[Figure, ...]:
