@@ -54,7 +54,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the generator counted, and the server's CPU time in the measured seconds."""
+    """What the generator counted, and who used the server's core in the measured seconds: it, and all others."""
 
     seconds: float
     edits: int
@@ -75,6 +75,7 @@ class Outcome:
     generator_cpu_share: float
     failure: str
     server_cpu_s: float
+    others_cpu_s: float
 
     @property
     def generator_was_busy(self) -> bool:
@@ -112,10 +113,11 @@ class Generator:
     def finish(self) -> Outcome:
         """Wait for the measured seconds to pass."""
         self.wait_for("begin")
-        before_s = self._server.cpu_s()
+        before_s, busy_before_s = self._server.cpu_s(), machine.core_busy_s(machine.SERVER_CORE)
         self.wait_for("end")
         server_cpu_s = self._server.cpu_s() - before_s
-        return _outcome(json.loads(self._stdout.readline()), server_cpu_s)
+        others_cpu_s = machine.core_busy_s(machine.SERVER_CORE) - busy_before_s - server_cpu_s
+        return _outcome(json.loads(self._stdout.readline()), server_cpu_s, max(0.0, others_cpu_s))
 
     @property
     def _stdout(self) -> TextIO:
@@ -149,8 +151,8 @@ def generate(cache: Cache, server: Server, load: Load) -> Outcome:
         return generator.finish()
 
 
-def _outcome(told: dict[str, Any], server_cpu_s: float) -> Outcome:
+def _outcome(told: dict[str, Any], server_cpu_s: float, others_cpu_s: float) -> Outcome:
     values = {name: told[name] for name in Outcome.__dataclass_fields__ if name in told}
     latencies = {name: Latency(**values.pop(name)) for name in ("latency", "saved", "opening", "lateness")}
     every: dict[str, Any] = {**values, **latencies}
-    return Outcome(**every, server_cpu_s=server_cpu_s)
+    return Outcome(**every, server_cpu_s=server_cpu_s, others_cpu_s=others_cpu_s)

@@ -4,7 +4,8 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,17 @@ SERVER_CORE, *_, GENERATOR_CORE = sorted(os.sched_getaffinity(0)) * 2
 def pinned_to(core: int) -> Callable[[], None]:
     """For `preexec_fn`: the new process and all that it starts stay on this core."""
     return partial(os.sched_setaffinity, 0, {core})
+
+
+@contextmanager
+def staying_on(core: int) -> Iterator[None]:
+    """This process itself, for as long."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def family(pid: int) -> list[int]:
@@ -52,6 +64,13 @@ def _process_cpu_s(pid: int) -> float:
         return 0.0
     waited_for = int(fields[13]) + int(fields[14])  # cutime and cstime, proc(5) fields 16 and 17
     return own + waited_for / os.sysconf("SC_CLK_TCK")
+
+
+def core_busy_s(core: int) -> float:
+    """Time that a core has not been idle, whoever used it; a guest's time that its host took counts too."""
+    line = next(line for line in _lines("/proc/stat") if line.startswith(f"cpu{core} "))
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, line.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_bytes(pid: int) -> dict[str, int]:

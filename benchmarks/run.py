@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = datetime.now(UTC)
     facts = machine.facts()
     try:
-        results, failures = measure(bench, cases, targets, 1 if asked.quick else asked.runs)
+        prepare(launcher, targets)
+        with machine.staying_on(machine.GENERATOR_CORE):
+            results, failures = measure(bench, cases, targets, 1 if asked.quick else asked.runs)
     except Missing as missing:
         say(str(missing))
         return 1
@@ -59,19 +61,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     place = asked.results / f"{started:%Y-%m-%d-%H%M%S}.json"
     place.write_text(written + "\n")
     print(written if asked.json else table(results, cases))
+    if asked.quick:
+        say("a quick run shows that it works; its figures say little")
     say(f"written to {place}")
     for failure in failures:
         say(f"not measured: {failure}")
     return 1 if failures else 0
 
 
+def prepare(launcher: Launcher, targets: Sequence[Target]) -> None:
+    """Install and compile all before the first measurement, so that what is missing shows at once."""
+    say(f"generator: {launcher.cache.generator}")
+    for target in targets:
+        if target.skipped:
+            say(f"{target.name} is skipped: {target.skipped}")
+        else:
+            say(f"{target.name}: {' '.join(launcher.launch(target, 0, launcher.cache.folder).command)}")
+
+
 def measure(bench: Bench, cases: Sequence[Case], targets: Sequence[Target], runs: int) -> tuple[Results, list[str]]:
     """Each case against one target after the other, and all of that `runs` times: A B C A B C."""
     results: Results = {}
     failures: list[str] = []
-    for target in targets:
-        if target.skipped:
-            say(f"{target.name} is skipped: {target.skipped}")
     for case in cases:
         measured = [target for target in targets if case.applies_to(target) and not target.skipped]
         for run in range(runs):

@@ -143,6 +143,7 @@ def _told(outcome: Outcome, wanted: Wanted) -> str:
     missing = wanted.expected(outcome) - latency.count
     return (
         f"{wanted.per_s(outcome):,.0f}/s, p50 {latency.p50_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms, {missing} missing, "
-        f"generator {outcome.generator_cpu_share:.0%}, server {outcome.server_cpu_s / outcome.seconds:.0%}"
+        f"generator {outcome.generator_cpu_share:.0%}, server {outcome.server_cpu_s / outcome.seconds:.0%}, "
+        f"others on its core {outcome.others_cpu_s / outcome.seconds:.0%}"
         + (f", {outcome.failure}" if outcome.failure else "")
     )

@@ -1,6 +1,9 @@
 """The table: medians, ratios, and whether what was asked is reached."""
 
+from xml.etree import ElementTree
+
 from benchmarks.figures import Case, Figure, Goal, Measured, Value
+from benchmarks.plot import svg
 from benchmarks.report import Results, best_peer, medians, table
 
 SPEED = Figure("speed", "1/s", more_is_better=True, goals=(Goal(2, "best peer"),))
@@ -49,3 +52,13 @@ def test_what_cannot_be_compared_is_left_open() -> None:
     alone: Results = {"case": {"collabdoc": runs(300)}}
     row = table(alone, [CASE]).splitlines()[2].split("|")
     assert [cell.strip() for cell in row[4:8]] == ["", "", "at least 2x best peer", ""]
+
+
+def test_a_plot_has_a_bar_for_each_server_of_a_figure() -> None:
+    speeds: dict[str, list[Measured]] = {
+        name: [{"fanout-10: delivered/s": Value(value)}] for name, value in {"collabdoc": 10, "relay": 20}.items()
+    }
+    drawing = ElementTree.fromstring(svg({"fanout-10": speeds}))
+    bars = [rect.get("width") for rect in drawing.iter("{http://www.w3.org/2000/svg}rect")][1:]
+    assert len(bars) == 2
+    assert float(bars[1] or 0) == 2 * float(bars[0] or 0)
