@@ -80,24 +80,34 @@ def prepare(launcher: Launcher, targets: Sequence[Target]) -> None:
 
 
 def measure(bench: Bench, cases: Sequence[Case], targets: Sequence[Target], runs: int) -> tuple[Results, list[str]]:
-    """Each case against one target after the other, and all of that `runs` times: A B C A B C."""
+    """Each case against one target after the other, and all of that `runs` times: A B C A B C.
+
+    Ctrl-C ends it with what there is.
+    """
     results: Results = {}
     failures: list[str] = []
-    for case in cases:
-        measured = [target for target in targets if case.applies_to(target) and not target.skipped]
-        for run in range(runs):
-            for target in measured:
-                say(f"{case.name}, run {run + 1} of {runs}: {target.name}")
-                began_s = time.monotonic()
-                try:
-                    found = case.measure(bench, target)
-                except Failed as failed:
-                    failures.append(f"{case.name} of {target.name}: {failed}")
-                    say(f"  {failed}")
-                    continue
-                results.setdefault(case.name, {}).setdefault(target.name, []).append(found)
-                told = ", ".join(f"{name} {value.value:,.2f}" for name, value in found.items())
-                say(f"  {told} ({time.monotonic() - began_s:.0f} s)")
+    rounds = [
+        (case, run, target)
+        for case in cases
+        for run in range(1, runs + 1)
+        for target in targets
+        if case.applies_to(target) and not target.skipped
+    ]
+    for case, run, target in rounds:
+        say(f"{case.name}, run {run} of {runs}: {target.name}")
+        began_s = time.monotonic()
+        try:
+            found = case.measure(bench, target)
+        except Failed as failed:
+            failures.append(f"{case.name} of {target.name}: {failed}")
+            say(f"  {failed}")
+            continue
+        except KeyboardInterrupt:
+            failures.append(f"{case.name} of {target.name} and what follows: interrupted")
+            break
+        results.setdefault(case.name, {}).setdefault(target.name, []).append(found)
+        told = ", ".join(f"{name} {value.value:,.2f}" for name, value in found.items())
+        say(f"  {told} ({time.monotonic() - began_s:.0f} s)")
     return results, failures
 
 
