@@ -4,6 +4,7 @@ import argparse
 import fnmatch
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -164,4 +165,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that no server is left behind
     sys.exit(main())

@@ -22,6 +22,7 @@ _WARM_UP_SHARE = 0.25
 _GROWTH, _GROWTH_NEAR = 2.0, 1.2
 _PRECISION = 1.06
 _QUICK_STEPS = 2
+_QUICK_MOST_P99_MS = 60_000.0  # whether it works at all, on a machine that others use
 _LEAST_RATE = 5.0
 
 
@@ -38,14 +39,14 @@ DELIVERIES = Wanted(lambda outcome: outcome.latency, lambda outcome: outcome.exp
 SAVES = Wanted(lambda outcome: outcome.saved, lambda outcome: outcome.edits, lambda o: o.saved_per_s)
 
 
-def is_borne(outcome: Outcome, wanted: Wanted) -> bool:
+def is_borne(outcome: Outcome, wanted: Wanted, most_p99_ms: float = MOST_P99_MS) -> bool:
     """Whether the server kept up."""
     latency = wanted.latency(outcome)
     growth = outcome.backlog_end - outcome.backlog_middle
     return (
         latency.count >= wanted.expected(outcome)
-        and latency.p99_ms < MOST_P99_MS
-        and growth <= outcome.expected / outcome.seconds * MOST_P99_MS / 1000
+        and latency.p99_ms < most_p99_ms
+        and growth <= outcome.expected / outcome.seconds * most_p99_ms / 1000
         and not outcome.failure
     )
 
@@ -111,7 +112,8 @@ class _Steps:
             outcome = self._generate(self._server, rate)
         except Failed as failed:
             say(f"    {rate:,.0f} edits/s: {failed}")
-        borne = outcome is not None and is_borne(outcome, self._wanted)
+        most_p99_ms = _QUICK_MOST_P99_MS if self._bench.is_quick else MOST_P99_MS
+        borne = outcome is not None and is_borne(outcome, self._wanted, most_p99_ms)
         if outcome is not None:
             self.generator_was_busy = outcome.generator_was_busy
             say(f"    {rate:,.0f} edits/s: {'borne' if borne else 'too much'}, {_told(outcome, self._wanted)}")

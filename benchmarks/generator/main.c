@@ -16,7 +16,7 @@
 
 enum { SENDS_BETWEEN_POLLS = 64 };
 
-static const int64_t SECOND_NS = 1000000000, OPENING_LASTS_NS = 60 * 1000000000LL, DRAINING_LASTS_NS = 1000000000LL;
+static const int64_t SECOND_NS = 1000000000, OPENING_LASTS_NS = 180 * 1000000000LL, DRAINING_LASTS_NS = 1000000000LL;
 
 struct outcome {
     int64_t backlog_middle; /* deliveries that were due and had not arrived */
