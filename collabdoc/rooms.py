@@ -1,18 +1,15 @@
-"""The registry of rooms, and the driver that carries work between rooms, writer, helper and store.
+"""The registry of rooms: which documents are in memory, from their loading to their last snapshot.
 
 1. A document is loaded once, however many ask at the same time, and is in memory at most once.
-2. A turn of the loop is at most one `flush` a room: what arrived together leaves, and is stored, together.
-3. Snapshots are made from what is committed, in the helper process; the live document is not touched by it.
-4. A room that nobody has open leaves memory after `room_idle_s`, with a fresh snapshot behind it.
+2. Snapshots are made from what is committed, in the helper process; the live document is not touched by it.
+3. A room that nobody has open leaves memory after `room_idle_s`, with a fresh snapshot behind it.
 """
 
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, Kind, make_meta
@@ -26,35 +23,20 @@ from collabdoc.errors import (
     StoreDamaged,
     StoreError,
 )
+from collabdoc.flushes import Flushes, Slot
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Awareness, Update
 from collabdoc.reader import Reader
 from collabdoc.room import Room, State
 from collabdoc.session import Session
 from collabdoc.snapshots import Snapshots
-from collabdoc.store.base import Append, DocumentRow, Loaded, Store
+from collabdoc.store.base import DocumentRow, Loaded, Store
 from collabdoc.turn import Turn
 from collabdoc.writer import Writer
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
-_TELLING_S = 10e-6
-"""What it takes, about, to tell one more session of an edit: most of it is the system's part of a write."""
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """A room and what the driver has to know of it."""
-
-    room: Room
-    log_updates: int
-    log_bytes: int
-    idle_since_s: float | None = None
-    flushed_s: float = -math.inf
-    due_s: float = math.inf
-    task: "asyncio.Task[None] | None" = None
-    """The snapshot or the reload that is under way."""
 
 
 class Rooms:
@@ -69,6 +51,7 @@ class Rooms:
         limits: Limits,
         *,
         server: str,
+        turn: Turn,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -79,7 +62,10 @@ class Rooms:
         self._limits = limits
         self._server = server
         self._monotonic = monotonic
-        self._slots: dict[str, _Slot] = {}
+        self._flushes = Flushes(
+            turn, writer, limits, committed=self._committed, broke=self._reload_later, monotonic=monotonic
+        )
+        self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
         self._draining = False
@@ -87,7 +73,6 @@ class Rooms:
         """Entries of presence that were not taken: for another session's client id, or a clock that jumped."""
 
     async def __aenter__(self) -> "Rooms":
-        self._flushes = Turn(self._flush)
         self._ticker = asyncio.create_task(self._tick_forever())
         return self
 
@@ -135,23 +120,9 @@ class Rooms:
             self.schedule(session.room)
 
     def schedule(self, room: Room) -> None:
-        """Flush the room at the end of this turn of the loop, if there is anything to flush.
-
-        One that was flushed just now waits as long as telling everybody took, or `batch_ms`: so a document in which
-        little happens is never waited for, and one in which much does leaves half of the time to others. Presence
-        alone waits for `presence_ms`, or until edits take it along.
-        """
-        slot = self._slots.get(room.name)
-        if slot is None or slot.room is not room or not (room.wants_flush or room.state is State.LOADING):
-            return
-        now_s = self._monotonic()
-        due_s = max(now_s, slot.flushed_s + self._gathers_s(room))
-        if due_s < slot.due_s:
-            slot.due_s = due_s
-            if due_s == now_s:
-                self._flushes.add(slot)
-            else:
-                asyncio.get_running_loop().call_later(due_s - now_s, self._flush, slot)
+        """See to what the room has to hand out, if anything."""
+        if (slot := self._slots.get(room.name)) and slot.room is room:
+            self._flushes.schedule(slot)
 
     async def edit(self, name: str, update: bytes) -> None:
         """Apply an edit of the server's own and wait until it is committed. Raises `Overloaded` where that lasts."""
@@ -194,7 +165,7 @@ class Rooms:
     async def export(self, name: str, format_: str) -> bytes:
         """The content as it is committed. Raises `NoSuchDocument`, `HelperError`, `StoreError`."""
         if (slot := self._slots.get(name)) and self._writer.refusal() is None:
-            self._flush(slot)
+            self._flushes.flush_now(slot)
             with contextlib.suppress(StoreError, TimeoutError):  # then what was committed so far
                 async with asyncio.timeout(self._limits.max_commit_lag_s):
                     await self._writer.call(lambda: None)
@@ -212,7 +183,7 @@ class Rooms:
         """Take no more opens or edits; return when everything taken was committed."""
         self._draining = True
         for slot in self._slots.values():
-            self._flush(slot)
+            self._flushes.flush_now(slot)
             slot.room.drain()
         await self._writer.call(lambda: None)
 
@@ -242,7 +213,7 @@ class Rooms:
             log.error("document %a cannot be loaded: %s", name, error)
             raise Overloaded("the document cannot be loaded now, try again") from error
         updates = [entry.update for entry in loaded.tail]
-        self._slots[name] = _Slot(room, len(updates), sum(map(len, updates)), self._monotonic())
+        self._slots[name] = Slot(room, len(updates), sum(map(len, updates)), self._monotonic())
         return room
 
     def _make_room(self, loaded: Loaded) -> Room:
@@ -264,7 +235,9 @@ class Rooms:
         if slot is not None:
             if slot.task:
                 slot.task.cancel()
-            self._flush(slot)  # an edit that came behind the deletion would find no document, and end all writing
+            self._flushes.flush_now(
+                slot
+            )  # an edit that came behind the deletion would find no document, and end all writing
             slot.room.drain()
         end: ProtocolError = Overloaded("the document could not be deleted, open it again")
         try:
@@ -277,24 +250,7 @@ class Rooms:
                 slot.room.close(end)
         return deleted
 
-    def _flush(self, slot: _Slot) -> None:
-        slot.due_s = math.inf
-        room = slot.room
-        if room.state is State.CLOSED:
-            return
-        if room.wants_flush:
-            slot.flushed_s = self._monotonic()
-        flushed = room.flush()
-        if flushed.updates:
-            count, size, meta = len(flushed.updates), sum(map(len, flushed.updates)), flushed.meta
-            self._writer.submit(
-                Append(room.name, flushed.updates, (meta.title, meta.kind or "") if meta else None),
-                lambda last_seq: self._committed(slot, count, size, last_seq),
-            )
-        if room.state is State.LOADING:
-            self._start(slot, self._reload)
-
-    def _committed(self, slot: _Slot, count: int, size: int, last_seq: int) -> None:
+    def _committed(self, slot: Slot, count: int, size: int, last_seq: int) -> None:
         slot.room.committed(count, last_seq)
         slot.log_updates += count
         slot.log_bytes += size
@@ -302,7 +258,10 @@ class Rooms:
         if slot.log_updates >= limits.snapshot_updates or slot.log_bytes >= limits.snapshot_bytes:
             self._start(slot, self._snapshot)
 
-    def _start(self, slot: _Slot, work: Callable[[_Slot], Coroutine[None, None, None]]) -> None:
+    def _reload_later(self, slot: Slot) -> None:
+        self._start(slot, self._reload)
+
+    def _start(self, slot: Slot, work: Callable[[Slot], Coroutine[None, None, None]]) -> None:
         if slot.task is not None or self._draining:
             return
 
@@ -315,7 +274,7 @@ class Rooms:
 
         slot.task = asyncio.create_task(run())
 
-    async def _guarded(self, slot: _Slot, work: Callable[[_Slot], Coroutine[None, None, None]]) -> None:
+    async def _guarded(self, slot: Slot, work: Callable[[Slot], Coroutine[None, None, None]]) -> None:
         """What fails here costs a longer log or a room, never an edit: it is logged, and life goes on."""
         try:
             await work(slot)
@@ -324,7 +283,7 @@ class Rooms:
         except Exception:
             log.exception("document %a: %s failed", slot.room.name, work.__name__)
 
-    async def _snapshot(self, slot: _Slot) -> None:
+    async def _snapshot(self, slot: Slot) -> None:
         found = await self._snapshots.find(slot.room.name, slot.room.epoch)
         if found is None:
             return
@@ -333,7 +292,7 @@ class Rooms:
         slot.log_bytes -= sum(len(entry.update) for entry in found.tail)
         slot.room.size_bytes = await self._snapshots.make(found) + slot.log_bytes
 
-    async def _reload(self, slot: _Slot) -> None:
+    async def _reload(self, slot: Slot) -> None:
         room = slot.room
         log.warning("document %a is loaded anew: pycrdt failed in it", room.name)
         try:
@@ -350,12 +309,6 @@ class Rooms:
             return
         if room.state is State.LOADING:  # else the server began to drain meanwhile
             room.reload(document, size_bytes=size_bytes)
-
-    def _gathers_s(self, room: Room) -> float:
-        if room.state is State.LOADING:
-            return 0.0
-        limit_ms = self._limits.batch_ms if room.has_edits else self._limits.presence_ms
-        return min(limit_ms / 1000, len(room.sessions) * _TELLING_S)
 
     def _check_writable_now(self) -> None:
         if reason := self._writer.refusal():

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 _Result = TypeVar("_Result")
+
+Submission = tuple[Append, Callable[[int], None]]
+"""Edits of one document, and who hears of their commit."""
 
 
 @dataclass(slots=True)
@@ -66,18 +69,18 @@ class Writer:
             self._wake.notify()
         await asyncio.to_thread(self._thread.join)
 
-    def submit(self, append: Append, committed: Callable[[int], None]) -> None:
-        """Queue edits; `committed` is called in the loop with the sequence number of the last of them.
+    def submit(self, submissions: Iterable[Submission]) -> None:
+        """Queue edits; each callback is called in the loop with the sequence number of the last of its edits.
 
         Once writing has ended they are dropped: nobody is told that they are saved, and their authors keep them.
         """
-        size = sum(map(len, append.updates))
-        self._put(_Work(self._monotonic(), size, append, committed))
+        now_s = self._monotonic()
+        self._put([_Work(now_s, sum(map(len, append.updates)), append, tell) for append, tell in submissions])
 
     async def call(self, function: Callable[[], _Result]) -> _Result:
         """Run a writing call of the store after all that was submitted before it. Raises what it raises."""
         future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
-        if not self._put(_Work(self._monotonic(), 0, None, None, function, future)):
+        if not self._put([_Work(self._monotonic(), 0, None, None, function, future)]):
             raise StoreStopped("nothing can be written any more, the server is stopping or its disk failed")
         return await future
 
@@ -102,14 +105,16 @@ class Writer:
             return f"edits cannot be saved now: the disk is more than {self._limits.max_commit_lag_s:g} s behind"
         return None
 
-    def _put(self, work: _Work) -> bool:
+    def _put(self, works: Sequence[_Work]) -> bool:
+        if not works:
+            return True
         with self._wake:
             if self._stopping:
                 return False
             if not self._waiting:
-                self._oldest_s = work.submitted_s
-            self._waiting.append(work)
-            self._waiting_bytes += work.size_bytes
+                self._oldest_s = works[0].submitted_s
+            self._waiting.extend(works)
+            self._waiting_bytes += sum(work.size_bytes for work in works)
             if self._is_idle:  # else it looks by itself, and waking it would only cost the loop its turn
                 self._wake.notify()
             return True

@@ -20,7 +20,20 @@ FLOORS = {
     **dict.fromkeys(("protocol", "document", "awareness", "content"), 1),
     **dict.fromkeys(("store", "auth", "keys", "tokens", "helper"), 2),
     **dict.fromkeys(
-        ("session", "room", "recent", "snapshots", "reader", "writer", "rooms", "links", "revocations", "access"), 3
+        (
+            "session",
+            "room",
+            "recent",
+            "flushes",
+            "snapshots",
+            "reader",
+            "writer",
+            "rooms",
+            "links",
+            "revocations",
+            "access",
+        ),
+        3,
     ),
     **dict.fromkeys(("server", "client"), 4),
     **dict.fromkeys(("cli", "cli_access", "transfer", "__main__"), 5),

@@ -26,6 +26,7 @@ from collabdoc.rooms import Rooms
 from collabdoc.session import Session
 from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
+from collabdoc.turn import Turn
 from collabdoc.writer import Writer
 from tests.server.wire import text_of, typed
 
@@ -121,7 +122,14 @@ async def house(folder: Path, **limits: float) -> AsyncIterator[House]:
         Reader() as reader,
         Writer(built.store, built.limits) as writer,
         Rooms(
-            built.store, reader, writer, built.helper, built.limits, server="test", monotonic=lambda: built.now_s
+            built.store,
+            reader,
+            writer,
+            built.helper,
+            built.limits,
+            server="test",
+            turn=Turn(),
+            monotonic=lambda: built.now_s,
         ) as built.rooms,
     ):
         yield built

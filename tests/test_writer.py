@@ -53,7 +53,7 @@ class Desk:
         self.writer = Writer(cast(Store, self.disk), limits or Limits(), monotonic=lambda: self.now_s)
 
     def submit(self, *updates: bytes, to: str = "d", meta: tuple[str, str] | None = None) -> None:
-        self.writer.submit(Append(to, updates, meta), lambda seq: self.told.append((to, seq)))
+        self.writer.submit([(Append(to, updates, meta), lambda seq: self.told.append((to, seq)))])
 
     async def settled(self) -> None:
         """Everything submitted so far is committed and told."""

@@ -25,11 +25,13 @@ from collabdoc.revocations import Revocations
 from collabdoc.rooms import Rooms
 from collabdoc.server import account, api
 from collabdoc.server.access import make_authenticator
+from collabdoc.server.connection import send_all
 from collabdoc.server.context import Context
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeHandshake
 from collabdoc.store.base import Store
 from collabdoc.store.sqlite import SqliteStore
+from collabdoc.turn import Turn
 from collabdoc.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -91,9 +93,13 @@ class Server:
                 Helper(memory_bytes=limits.helper_memory_bytes, timeout_s=limits.helper_s)
             )
             server = f"collabdoc/{__version__}"
-            self.rooms = await stack.enter_async_context(Rooms(store, reader, writer, helper, limits, server=server))
+            turn = Turn()
+            turn.send.do = send_all
+            self.rooms = await stack.enter_async_context(
+                Rooms(store, reader, writer, helper, limits, server=server, turn=turn)
+            )
             access = Access(self._authenticator, links, now_s=time.time)
-            self.context = Context(self.settings, self.rooms, access, links, revocations, time.monotonic)
+            self.context = Context(self.settings, self.rooms, access, links, revocations, turn, time.monotonic)
             self._http = HTTPServer(
                 make_application(self.context),
                 max_body_size=limits.http_body_bytes,

@@ -10,6 +10,7 @@ Source: RFC 6455, sections 4.2, 5.5 and 7.1.
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,6 +50,11 @@ class State(Enum):
 
 class Speaker(Protocol):
     """Who speaks a dialect on a connection."""
+
+    connection: "Connection"
+
+    def take_frames(self) -> bytes:
+        """What is to be said now."""
 
     def on_message(self, message: str | bytes) -> None: ...
 
@@ -212,3 +218,17 @@ class Connection:
     def _give_up_later(self) -> None:
         if self._timeout is None:
             self._timeout = asyncio.get_running_loop().call_later(_CLOSE_S, self.abort)
+
+
+def send_all(speakers: Iterable[Speaker]) -> None:
+    """Let these say what they have to say: all of it is made first, so that peers get it close together."""
+    said: list[tuple[Connection, bytes]] = []
+    for speaker in speakers:
+        try:
+            if frames := speaker.take_frames():
+                said.append((speaker.connection, frames))
+        except Exception:  # one peer's trouble is not to cost others what they are waiting for
+            log.exception("what a peer is to hear could not be made")
+            speaker.connection.close(1011, "the server made a mistake")
+    for connection, frames in said:
+        connection.write(frames)

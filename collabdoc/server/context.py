@@ -32,6 +32,7 @@ class Context:
     access: Access
     links: Links
     revocations: Revocations
+    turn: Turn
     monotonic: Callable[[], float]
     sockets: set[NativeSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
@@ -41,8 +42,6 @@ class Context:
     draining: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last socket has gone."""
-    flushes: Turn[NativeSocket] = field(default_factory=lambda: Turn(lambda socket: socket.send_ready()))
-    """The sockets that have something to say at the end of this turn."""
 
     def leave(self, socket: NativeSocket) -> None:
         """A socket is closed."""

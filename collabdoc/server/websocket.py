@@ -148,26 +148,26 @@ class NativeSocket:
 
     def go_away(self, retry_after_ms: int, reason: str) -> None:
         """Say that the server ends, after everything that is still to be said."""
-        while self._can_send and self._ready:
-            self.send_ready()
-        self._reply(native.encode_server(GoAway(retry_after_ms, reason)))
-        self.send_ready()
+        while frames := self.take_frames():
+            self.connection.write(frames)
+        self.connection.write(encode_frame(native.encode_server(GoAway(retry_after_ms, reason))))
         self._end(1012, reason)
 
     def abort(self) -> None:
         """Cut the line, without waiting for a peer that does not read."""
         self.connection.abort()
 
-    def send_ready(self) -> None:
-        """Send what the channels have to say, in one write."""
+    def take_frames(self) -> bytes:
+        """What the channels have to say now, in one write; nothing while the peer does not take it."""
         if not self._can_send:
-            return
+            return b""
         out: list[bytes] = []
         room_left = self._context.settings.limits.outbox_bytes
         ready, self._ready = self._ready, []
         for place, session in enumerate(ready):
             if room_left <= 0:
                 self._ready = ready[place:] + self._ready
+                self._context.turn.send.add(self)
                 break
             if self._sessions.get(session.channel) is not session:
                 continue
@@ -187,10 +187,7 @@ class NativeSocket:
         if self._pong is not None:
             out.append(encode_frame(native.encode_server(self._pong)))
             self._pong = None
-        if out:
-            self.connection.write(out[0] if len(out) == 1 else b"".join(out))
-        if self._ready:
-            self._schedule_flush()
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):
@@ -339,7 +336,7 @@ class NativeSocket:
 
     def _schedule_flush(self) -> None:
         if self._ready or self._replies or self._pong:
-            self._context.flushes.add(self)
+            self._context.turn.send.add(self)
 
     @property
     def _can_send(self) -> bool:

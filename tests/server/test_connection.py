@@ -64,6 +64,9 @@ class Heard:
         self.closed = asyncio.Event()
         self.drained = asyncio.Event()
 
+    def take_frames(self) -> bytes:
+        return b""
+
     def on_message(self, message: str | bytes) -> None:
         self.messages.append(message)
         if message == b"fault":

@@ -1,0 +1,118 @@
+"""When rooms hand out what they gathered, and that it then gets to the writer.
+
+1. A turn of the loop is at most one `flush` a room: what arrived together leaves, and is stored, together.
+2. A document in which little happens is never waited for; one in which much does leaves time to others.
+3. Edits get to the writer in the order in which the room handed them out.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from collabdoc.config import Limits
+from collabdoc.room import Room, State
+from collabdoc.store.base import Append
+from collabdoc.turn import Turn
+from collabdoc.writer import Submission, Writer
+
+log = logging.getLogger(__name__)
+
+_TELLING_S = 10e-6
+"""What it takes, about, to tell one more session of an edit: most of it is the system's part of a write."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A room and what its driver has to know of it."""
+
+    room: Room
+    log_updates: int
+    log_bytes: int
+    idle_since_s: float | None = None
+    flushed_s: float = -math.inf
+    due_s: float = math.inf
+    """When the next flush is due, if one is."""
+    task: "asyncio.Task[None] | None" = None
+    """The snapshot or the reload that is under way."""
+
+
+class Flushes:
+    """Drives the rooms of one loop."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        writer: Writer,
+        limits: Limits,
+        *,
+        committed: Callable[[Slot, int, int, int], None],
+        broke: Callable[[Slot], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`committed(slot, updates, size_bytes, last_seq)` hears of commits, `broke(slot)` of rooms to load anew."""
+        turn.flush.do, turn.store.do = self._flush_all, self._submit
+        self._turn = turn
+        self._writer = writer
+        self._limits = limits
+        self._told_committed = committed
+        self._told_broke = broke
+        self._monotonic = monotonic
+        self._to_store: list[Submission] = []
+
+    def schedule(self, slot: Slot) -> None:
+        """Flush the room at the end of this turn of the loop, if there is anything to flush.
+
+        One that was flushed just now waits as long as telling everybody took, or `batch_ms`. Presence alone waits for
+        `presence_ms`, or until edits take it along.
+        """
+        room = slot.room
+        if not (room.wants_flush or room.state is State.LOADING):
+            return
+        now_s = self._monotonic()
+        due_s = max(now_s, slot.flushed_s + self._gathers_s(room))
+        if due_s < slot.due_s:
+            slot.due_s = due_s
+            if due_s == now_s:
+                self._turn.flush.add(slot)
+            else:
+                asyncio.get_running_loop().call_later(due_s - now_s, self._turn.flush.add, slot)
+
+    def flush_now(self, slot: Slot) -> None:
+        """Not at the end of the turn: what the caller does next must find it in the writer's queue."""
+        self._flush(slot)
+        self._submit()
+
+    def _flush_all(self, slots: Iterable[Slot]) -> None:
+        for slot in slots:
+            try:
+                self._flush(slot)
+            except Exception:  # one document's trouble is not to cost others their edits
+                log.exception("document %a could not hand out what it has", slot.room.name)
+
+    def _flush(self, slot: Slot) -> None:
+        slot.due_s = math.inf
+        room = slot.room
+        if room.state is State.CLOSED:
+            return
+        if room.wants_flush:
+            slot.flushed_s = self._monotonic()
+        flushed = room.flush()
+        if flushed.updates:
+            count, size, meta = len(flushed.updates), sum(map(len, flushed.updates)), flushed.meta
+            append = Append(room.name, flushed.updates, (meta.title, meta.kind or "") if meta else None)
+            self._to_store.append((append, lambda last_seq: self._told_committed(slot, count, size, last_seq)))
+            self._turn.store.add(self)
+        if room.state is State.LOADING:
+            self._told_broke(slot)
+
+    def _submit(self, _: object = None) -> None:
+        submissions, self._to_store = self._to_store, []
+        self._writer.submit(submissions)
+
+    def _gathers_s(self, room: Room) -> float:
+        if room.state is State.LOADING:
+            return 0.0
+        limit_ms = self._limits.batch_ms if room.has_edits else self._limits.presence_ms
+        return min(limit_ms / 1000, len(room.sessions) * _TELLING_S)
