@@ -52,6 +52,8 @@ export class CollabdocProvider {
   /** The watermark; null where the content that it stands for is in doubt. */
   #seq: number | null = null
   #aside: Uint8Array | null = null
+  /** Whether this device keeps the copy that was set aside; null before one was. */
+  #keepsAside: boolean | null = null
   #token: string | null
   #status: Status
   #resolveSynced: () => void = () => {}
@@ -104,6 +106,16 @@ export class CollabdocProvider {
     return this.#channel.mode === 'write'
   }
 
+  /** True while anything made here, in this visit or in one before, is not SAVED. */
+  get unsaved(): boolean {
+    return this.#outbox.unsaved
+  }
+
+  /** Whether what is unsaved outlives this page on this device. */
+  get keepsCopy(): boolean {
+    return this.#keepsAside ?? this.#copy?.keeps ?? false
+  }
+
   on<Name extends keyof Events>(name: Name, listener: Events[Name]): void {
     this.#listeners[name].add(listener)
   }
@@ -141,6 +153,14 @@ export class CollabdocProvider {
   /** The copy that was set aside when the document was replaced, as a Yjs update; null where there is none. */
   async keptAside(): Promise<Uint8Array | null> {
     return this.#aside ?? (await this.#copy?.keptAside()) ?? null
+  }
+
+  /** Give up what is not SAVED, and this device's copy with it. The provider has ended then, and the document is stale. */
+  async discard(): Promise<void> {
+    this.doc.off('update', this.#docUpdated)
+    this.#channel.disconnect()
+    await this.#copy?.setAside(null)
+    await this.destroy()
   }
 
   /** Stop; resolves when every edit is kept on this device. The document itself stays. */
@@ -306,6 +326,7 @@ export class CollabdocProvider {
   #setCopyAside({ code }: Closed): boolean {
     const hasContent = this.doc.store.clients.size > 0
     this.#aside = hasContent ? Y.encodeStateAsUpdate(this.doc) : null
+    this.#keepsAside = this.keepsCopy
     // The transaction begins in this turn, so a provider that opens the document afresh reads behind it.
     void this.#copy?.setAside(this.#aside)
     // Where nothing was kept of a deleted document, there is nothing to tell but that it is gone.
