@@ -4,8 +4,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from playwright.sync_api import expect
-
 from collabdoc.tokens import LEEWAY_S, sign_token
 from tests.browser.story import Person
 
@@ -60,7 +58,16 @@ def take_back(person: Person, name: str) -> None:
         assert person.context.request.delete(f"{url}/{link['id']}", headers=CSRF).status == 204
 
 
-def comes_by_link(person: Person, path: str, *, status: str) -> None:
-    person.visits(path)
-    person.status_is(status)
-    expect(person.editor).to_be_visible()
+def take_back_user(person: Person, user: str) -> None:
+    """All tokens of a user, up to now."""
+    answer = person.context.request.post(
+        f"{person.address}/api/revocations",
+        data={"user": user},
+        headers={"Authorization": f"Bearer {token_for('operator', {'*': 'admin'})}"},
+    )
+    assert answer.status == 200, answer.text()
+
+
+def refusals(person: Person) -> int:
+    """How often the server has refused anything so far, in a channel or on a socket."""
+    return sum(person.context.request.get(f"{person.address}/healthz").json()["refused"].values())
