@@ -42,9 +42,9 @@ def content_of(person: Person, name: str) -> str:
     return answer.text()
 
 
-def share(person: Person, name: str, role: str, *, lasts_s: float | None = None) -> str:
+def share(person: Person, name: str, role: str, *, label: str = "", lasts_s: float | None = None) -> str:
     """A share link without the dialog; its path."""
-    wish = {"permission": role, "expires_in_s": lasts_s}
+    wish = {"permission": role, "label": label, "expires_in_s": lasts_s}
     url = f"{person.address}/api/documents/{name.replace('/', '%2F')}/links"
     answer = person.context.request.post(url, data=wish, headers=CSRF)
     assert answer.status == 201, answer.text()

@@ -150,6 +150,43 @@ def test_what_was_not_saved_is_sent_when_a_new_link_is_opened(host: Person, peop
     assert content_of(host, name).strip() == "not sent"
 
 
+def test_a_guest_who_signs_in_takes_along_what_was_not_saved(host: Person, people: People) -> None:
+    name = "lost/heir.md"
+    make_document(host, name)
+    guest = people("Cleo")
+    guest.visits(share(host, name, "write"))
+    guest.status_is("saved")
+    guest.line.stall()
+    guest.types("not sent")
+    _lock_out(host, name)
+    guest.line.heal()
+    guest.status_is("refused")
+    guest.on("to-sign-in").click()
+    sign_in_by_page(guest, token_for("cleo", {"lost/*": "write"}, name="Cleo"))
+    guest.status_is("saved")
+    guest.reads("not sent")
+    assert content_of(host, name).strip() == "not sent"
+
+
+def test_whoever_signs_out_with_something_unsaved_is_told_first(host: Person) -> None:
+    name = "left/unsaved.md"
+    make_document(host, name)
+    host.opens(name)
+    host.line.stall()
+    host.types("not sent")
+    host.page.get_by_test_id("avatar").first.click()
+    host.on("sign-out").click()
+    expect(host.page.get_by_role("alert").filter(has_text="It stays on this device")).to_be_visible()
+    host.line.heal()
+    host.on("sign-out").click()
+    host.banner_says("You are not signed in.")
+    host.visits("/sign-in?next=/d/" + name)
+    sign_in_by_page(host, token_for("ana", {"*": "admin"}, name="Ana Lopez"))
+    host.status_is("saved")
+    host.reads("not sent")
+    assert content_of(host, name).strip() == "not sent"
+
+
 def test_a_sign_in_that_expires_in_the_middle_of_typing_loses_nothing(host: Person, people: People) -> None:
     name = "expired/plan.md"
     make_document(host, name)

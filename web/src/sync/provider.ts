@@ -29,6 +29,8 @@ export interface ProviderOptions {
   offline?: boolean
   /** Whose copy it is, on a device that several people use. */
   user?: string
+  /** Whose unsaved edits on this device are ours from now on, such as those of a guest who has signed in since. */
+  heirOf?: string
   /** Stands in for parts of the browser, in tests and where there is no global WebSocket. */
   environment?: Partial<Environment>
 }
@@ -88,7 +90,7 @@ export class CollabdocProvider {
     if (doc.store.clients.size > 0) this.#receiveEdit(Y.encodeStateAsUpdate(doc))
     doc.on('update', this.#docUpdated)
     doc.on('destroy', this.#docDestroyed)
-    this.whenLoaded = this.#load()
+    this.whenLoaded = this.#load(options.heirOf)
     if (options.connect !== false) this.connect()
   }
 
@@ -205,16 +207,34 @@ export class CollabdocProvider {
     return new OfflineCopy(indexedDB, name, writer, snapshot, this.#environment)
   }
 
-  async #load(): Promise<void> {
+  async #load(heirOf: string | undefined): Promise<void> {
     const { content, unsaved, epoch, seq } = (await this.#copy?.load()) ?? NOTHING_KEPT
     if (this.#destroyed) return
     const whole = applyStored(this.doc, content, this)
     if (unsaved.length > 0) this.#outbox.adopt(Y.mergeUpdates([...unsaved]))
     this.#epoch = epoch
     this.#seq = whole ? seq : null
+    if (heirOf !== undefined) await this.#inherit(heirOf)
+    if (this.#destroyed) return
     this.#loaded = true
     this.#channel.open()
     this.#refresh()
+  }
+
+  /** Take what another user of this device left unsaved; where that is of another life of the document, it stays there. */
+  async #inherit(user: string): Promise<void> {
+    const left = this.#openCopy(user)
+    const { content, unsaved, epoch } = (await left?.load()) ?? NOTHING_KEPT
+    const isOurs = unsaved.length > 0 && (this.#epoch === null || this.#epoch === epoch)
+    if (isOurs && !this.#destroyed) {
+      this.#epoch = epoch
+      applyStored(this.doc, content, this)
+      this.#copy?.putRemote(content)
+      this.#receiveEdit(Y.mergeUpdates([...unsaved]))
+      await this.#copy?.flush()
+      if (this.keepsCopy) await left?.setAside(null)
+    }
+    left?.close()
   }
 
   readonly #docUpdated = (update: Uint8Array, origin: unknown): void => {

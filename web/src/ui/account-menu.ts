@@ -20,16 +20,22 @@ export function accountMenu(account: Account): HTMLElement | null {
   face.style.setProperty('--person', paint)
   face.style.setProperty('--person-ink', inkOn(paint))
   const holder = h('div', { class: 'account' }, face)
-  attachPopover(face, 'Account', () => undefined, ...accountPanel(account)).panel.classList.add('menu-panel')
+  attachPopover(face, 'Account', () => undefined, ...accountPanel(account, () => false)).panel.classList.add('menu-panel')
   return holder
 }
 
-/** Whose account it is, and the way out of it. */
-export function accountPanel({ user }: Account): HTMLElement[] {
+/** Whose account it is, and the way out of it; who leaves something unsaved behind is told, and asked once more. */
+export function accountPanel({ user }: Account, hasUnsaved: () => boolean): HTMLElement[] {
   if (user === null) return []
   const problem = h('p', { class: 'field-problem menu-problem', role: 'alert' })
   const leave = h('button', { type: 'button', class: 'menu-item', 'data-testid': 'sign-out' }, icon('signOut'), h('span', {}, 'Sign out'))
+  let isWarned = false
   leave.addEventListener('click', () => {
+    if (hasUnsaved() && !isWarned) {
+      isWarned = true
+      fill(problem, 'Not all that you typed is saved. It stays on this device until you sign in again. Press once more to sign out.')
+      return
+    }
     fill(problem)
     signOut().then(
       () => location.reload(),

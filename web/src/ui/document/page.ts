@@ -11,6 +11,7 @@ import { ShareButton } from '../share/button'
 import { mayEdit, type Asker, type BannerAction } from '../status'
 import { themeButton } from '../theme'
 import { loadSurface } from './canvas'
+import { bequeath, inherits } from './heir'
 import { confirmDiscard } from './discard'
 import { documentMenu } from './menu'
 import { People } from './people'
@@ -33,7 +34,7 @@ export async function openDocumentPage(app: HTMLElement, name: string, asking: P
   })
   const canvas = h('main', { class: 'canvas' })
   const toolbar = new Toolbar()
-  const people = new People(account)
+  const people = new People(account, () => session?.unsaved === true)
   const share = new ShareButton(name, account, () => title.value || untitled)
   const status = new StatusDisplay(askerOf(account), () => session?.here ?? 'nothing', act)
   const renewal = new Renewal(account)
@@ -51,7 +52,7 @@ export async function openDocumentPage(app: HTMLElement, name: string, asking: P
         session?.again()
         break
       case 'sign-in':
-        await session?.flush()
+        await leave()
         location.assign(signInHref(account))
         break
       case 'copy':
@@ -71,10 +72,17 @@ export async function openDocumentPage(app: HTMLElement, name: string, asking: P
     }
   }
 
+  /** What was typed is kept on this device, for whoever this tab belongs to next. */
+  async function leave(): Promise<void> {
+    if (session?.unsaved && askerOf(account) === 'guest') bequeath(name)
+    await session?.flush()
+  }
+
   function openSession(): void {
     status.notice(null)
     session = null
-    session = new Session(name, ownerOf(account), { canvas, title }, {
+    const isHeir = account.user !== null && inherits(name)
+    session = new Session(name, { user: ownerOf(account), ...(isHeir && { heirOf: '' }) }, { canvas, title }, {
       onStatus: show,
       onTitle: (text) => (document.title = `${text || untitled} · collabdoc`),
       onSurface(next) {
@@ -133,7 +141,7 @@ export async function openDocumentPage(app: HTMLElement, name: string, asking: P
   })
   onOtherTabs((news) => {
     if (news === 'renewed') session?.again()
-    else void session?.flush().then(() => location.reload())
+    else void leave().then(() => location.reload())
   })
 }
 

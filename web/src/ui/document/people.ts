@@ -20,12 +20,15 @@ export class People {
 
   readonly #identity: Identity
 
-  constructor(private readonly account: Account) {
+  constructor(
+    private readonly account: Account,
+    hasUnsaved: () => boolean,
+  ) {
     const identity = openIdentity(account.user)
     this.#identity = identity
     this.element.dataset['testid'] = 'avatars'
     this.element.append(this.#self, this.#others)
-    attachProfileForm(this.#self, identity, account)
+    attachProfileForm(this.#self, identity, account, hasUnsaved)
     identity.onChange(() => this.#announce())
     NARROW.addEventListener('change', () => this.#draw())
   }
@@ -99,7 +102,7 @@ function remarkOf(identity: Identity): string {
     : 'Your name and colour come from your sign-in, so that others can rely on them.'
 }
 
-function attachProfileForm(button: HTMLButtonElement, identity: Identity, account: Account): void {
+function attachProfileForm(button: HTMLButtonElement, identity: Identity, account: Account, hasUnsaved: () => boolean): void {
   const name = h('input', {
     ...{ type: 'text', class: 'field', maxlength: MAX_NAME, autocomplete: 'nickname', spellcheck: 'false' },
     ...{ 'aria-label': 'Your name', 'data-testid': 'own-name', disabled: !identity.mayRename },
@@ -132,7 +135,7 @@ function attachProfileForm(button: HTMLButtonElement, identity: Identity, accoun
       name.select()
     },
     form,
-    account.user !== null && h('div', { class: 'profile-account' }, ...accountPanel(account)),
+    account.user !== null && h('div', { class: 'profile-account' }, ...accountPanel(account, hasUnsaved)),
   )
   form.addEventListener('submit', (event) => {
     event.preventDefault()

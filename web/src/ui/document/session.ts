@@ -31,12 +31,12 @@ export class Session {
 
   constructor(
     private readonly name: string,
-    /** Whose copy of the document this device shows. */
-    user: string,
+    /** Whose copy of the document this device shows, and whose unsaved edits become theirs. */
+    owner: { user: string; heirOf?: string },
     private readonly elements: { canvas: HTMLElement; title: HTMLInputElement },
     private readonly events: SessionEvents,
   ) {
-    this.#provider = new CollabdocProvider(location.origin, name, this.#doc, { user })
+    this.#provider = new CollabdocProvider(location.origin, name, this.#doc, owner)
     this.#canvas = new Canvas(elements.canvas, name, this.#doc, this.awareness, events)
     elements.title.readOnly = true
     this.#provider.on('status', this.#onStatus)
@@ -60,6 +60,10 @@ export class Session {
   get here(): Here {
     if (!this.#copyIsHere) return 'nothing'
     return this.#provider.keepsCopy ? 'kept' : 'fleeting'
+  }
+
+  get unsaved(): boolean {
+    return this.#provider.unsaved
   }
 
   /** Whether closing the tab now would lose something. */
