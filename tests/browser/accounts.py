@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from collabdoc.tokens import LEEWAY_S, sign_token
 from tests.browser.story import Person
@@ -37,7 +38,7 @@ def make_document(person: Person, name: str, kind: str = "text", title: str = ""
 
 def content_of(person: Person, name: str) -> str:
     """What the server has committed."""
-    answer = person.context.request.get(f"{person.address}/api/documents/{name.replace('/', '%2F')}/content?format=text")
+    answer = person.context.request.get(f"{_url(person, name)}/content?format=text")
     assert answer.status == 200, answer.text()
     return answer.text()
 
@@ -45,15 +46,14 @@ def content_of(person: Person, name: str) -> str:
 def share(person: Person, name: str, role: str, *, label: str = "", lasts_s: float | None = None) -> str:
     """A share link without the dialog; its path."""
     wish = {"permission": role, "label": label, "expires_in_s": lasts_s}
-    url = f"{person.address}/api/documents/{name.replace('/', '%2F')}/links"
-    answer = person.context.request.post(url, data=wish, headers=CSRF)
+    answer = person.context.request.post(f"{_url(person, name)}/links", data=wish, headers=CSRF)
     assert answer.status == 201, answer.text()
     return str(answer.json()["path"])
 
 
 def take_back(person: Person, name: str) -> None:
     """All links of a document, without the dialog."""
-    url = f"{person.address}/api/documents/{name.replace('/', '%2F')}/links"
+    url = f"{_url(person, name)}/links"
     for link in person.context.request.get(url).json()["links"]:
         assert person.context.request.delete(f"{url}/{link['id']}", headers=CSRF).status == 204
 
@@ -71,3 +71,7 @@ def take_back_user(person: Person, user: str) -> None:
 def refusals(person: Person) -> int:
     """How often the server has refused anything so far, in a channel or on a socket."""
     return sum(person.context.request.get(f"{person.address}/healthz").json()["refused"].values())
+
+
+def _url(person: Person, name: str) -> str:
+    return f"{person.address}/api/documents/{quote(name, safe='')}"

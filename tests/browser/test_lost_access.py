@@ -49,7 +49,7 @@ def _downloaded(person: Person) -> str:
 
 
 def _nothing_vanished(person: Person, host: Person, name: str, words: list[str]) -> None:
-    """All that was typed is on the page; what the server has is its beginning, and where that is not all, it is offered."""
+    """All that was typed is on the page; the server has its beginning, and where that is not all, it is offered."""
     person.sees(words[-1])
     assert person.text.split() == words
     saved = content_of(host, name).split()

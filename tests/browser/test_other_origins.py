@@ -1,7 +1,7 @@
 """A page of another origin can neither open a socket nor write through the API, whatever the browser sends along.
 
-`localhost` is another site than `127.0.0.1`: cookies stay at home. Another port of the same host is another origin but the
-same site: cookies go along, and the server has to look at who asks.
+`localhost` is another site than `127.0.0.1`: cookies stay at home. Another port of the same host is another origin but
+the same site: cookies go along, and the server has to look at who asks.
 """
 
 import http.server

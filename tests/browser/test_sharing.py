@@ -1,6 +1,5 @@
 """Share links, from the dialog in which one is made to the guest who comes by it."""
 
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,11 +12,11 @@ from tests.process import ServerProcess
 
 
 @pytest.fixture
-def host(token_server: ServerProcess, people: People) -> Iterator[Person]:
+def host(token_server: ServerProcess, people: People) -> Person:
     """May do everything; guests come by links."""
     host = people("Ana")
     sign_in(host, token_for("ana", {"*": "admin"}, name="Ana Lopez"))
-    yield host
+    return host
 
 
 def _make_link(host: Person, role: str, label: str = "") -> str:

@@ -13,11 +13,11 @@ from tests.browser.proxy import Network
 from tests.browser.story import Person, Watch
 from tests.process import ServerProcess
 
-ANA = {"name": "Ana Lopez", "color": "#0b7a75"}
+COLOR = "#0b7a75"
 
 
-def _token(docs: str, **claims: object) -> str:
-    return token_for("ana", {docs: "admin"}, **{**ANA, **claims})
+def _token(docs: str) -> str:
+    return token_for("ana", {docs: "admin"}, name="Ana Lopez", color=COLOR)
 
 
 def _keeps_no(person: Person, token: str) -> None:
@@ -154,7 +154,7 @@ def test_names_and_colours_of_those_who_signed_in_come_from_their_token(
     ana.types("here")
     ben.sees_people("Ben Hur", "Ana Lopez")
     caret = ben.on("caret").filter(has_text="Ana Lopez")
-    expect(caret).to_have_attribute("style", re.compile(ANA["color"]))
+    expect(caret).to_have_attribute("style", re.compile(COLOR))
     ana.page.get_by_test_id("avatar").first.click()
     expect(ana.on("own-name")).to_be_disabled()
     expect(ana.on("name-remark")).to_contain_text("come from your sign-in")
