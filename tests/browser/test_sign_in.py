@@ -64,28 +64,21 @@ def test_the_list_is_shown_to_whoever_is_signed_in_until_they_sign_out(
     assert ana.context.cookies() == []
 
 
-@pytest.mark.parametrize(
-    ("token", "says"),
-    [
-        ("no token at all", "Your sign-in is not valid"),
-        (token_for("ana", {"*": "write"}, ends_in_s=-60), "Your sign-in has expired"),
-        ("cds_0123456789abcdef_" + "x" * 32, "This link has expired or was taken back"),
-    ],
-    ids=["nonsense", "expired", "link"],
-)
-def test_a_token_that_is_not_taken_is_said_why(
-    token_server: ServerProcess, ana: Person, watch: Watch, token: str, says: str
-) -> None:
+def test_a_token_that_is_not_taken_is_said_why(token_server: ServerProcess, ana: Person, watch: Watch) -> None:
     watch.tolerates("status of 401")
     ana.visits("/sign-in")
-    sign_in_by_page(ana, token)
-    expect(ana.page.get_by_role("alert")).to_contain_text(says)
-    expect(ana.on("token")).to_be_focused()
+    for token, says in (
+        ("no token at all", "The server does not take this token. Your sign-in is not valid"),
+        (token_for("ana", {"*": "write"}, ends_in_s=-60), "Your sign-in has expired"),
+        ("cds_0123456789abcdef_" + "x" * 32, "This link has expired or was taken back"),
+    ):
+        sign_in_by_page(ana, token)
+        expect(ana.page.get_by_role("alert")).to_contain_text(says)
+        expect(ana.on("token")).to_be_focused()
 
 
-@pytest.mark.parametrize("next_", ["https://example.org/", "//example.org/x", "/\\example.org", "javascript:alert(1)"])
-def test_signing_in_never_leads_to_another_site(token_server: ServerProcess, ana: Person, next_: str) -> None:
-    ana.visits("/sign-in?next=" + next_)
+def test_signing_in_never_leads_to_another_site(token_server: ServerProcess, ana: Person) -> None:
+    ana.visits("/sign-in?next=//example.org/x")
     sign_in_by_page(ana, _token("elsewhere/*"))
     expect(ana.page).to_have_url(re.compile(f"^{re.escape(ana.address)}/(?!sign-in)"))
 
