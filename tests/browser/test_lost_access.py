@@ -262,7 +262,7 @@ def test_whoever_may_only_read_from_now_on_is_told_and_keeps_what_was_not_saved(
     _lock_out(host, name)
     ben.line.heal()
     ben.status_is("readonly")
-    ben.banner_says("You may only read this document now.")
+    ben.banner_says("You may only read this document now: your last changes were not saved.")
     expect(ben.editor).not_to_be_editable()
     assert _downloaded(ben).strip() == "saved not sent"
     host.opens(name)

@@ -76,7 +76,7 @@ export function bannerOf(
       if (!status.unsaved) return null
       return {
         tone: 'bad',
-        text: `You may only read this document now. What you typed last could not be saved any more.${fateOf(here)}`,
+        text: `You may only read this document now: your last changes were not saved.${fateOf(here)}`,
         actions: ['copy', 'download', 'discard'],
       }
     case 'connecting':
