@@ -44,7 +44,8 @@ function precompress(): Plugin {
     configResolved(config) {
       folder = join(config.root, config.build.outDir)
     },
-    async closeBundle() {
+    // Not in closeBundle, which also runs after a build that failed, and would cover its error with one of its own.
+    async writeBundle() {
       const entries = await readdir(folder, { recursive: true, withFileTypes: true })
       const files = entries.filter((entry) => entry.isFile() && TEXT.has(extname(entry.name)))
       await Promise.all(files.map((entry) => compress(join(entry.parentPath, entry.name))))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.accounts import KEY
 from tests.browser.proxy import Network
 from tests.browser.story import Person, Watch
 from tests.conftest import skip_without
@@ -57,6 +58,15 @@ def own_server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="package")
+def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """For tests about who may do what; each uses documents of its own."""
+    folder = tmp_path_factory.mktemp("token")
+    (folder / "key").write_text(KEY)
+    with ServerProcess(folder / "data", "--auth", "token", "--token-key-file", str(folder / "key")) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
 def network() -> Iterator[Network]:
     with Network() as network:
         yield network
@@ -73,9 +83,8 @@ def watch() -> Iterator[Watch]:
 @pytest.fixture
 def people(browser: Browser, network: Network, watch: Watch, request: pytest.FixtureRequest) -> Iterator[People]:
     """`people("Ana")` sits at a browser of her own, with a line of her own to the test's server."""
-    server: ServerProcess = request.getfixturevalue(
-        "own_server" if "own_server" in request.fixturenames else "shared_server"
-    )
+    named = [name for name in ("own_server", "token_server") if name in request.fixturenames]
+    server: ServerProcess = request.getfixturevalue(named[0] if named else "shared_server")
     present: list[Person] = []
 
     def arrive(name: str, **context: Any) -> Person:

@@ -5,11 +5,13 @@ documents that are all a minute old look like nobody's.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from urllib.parse import quote
 
 from playwright.sync_api import Browser, Route, sync_playwright
 
+from tests.browser.accounts import CSRF, KEY, share, sign_in, token_for
 from tests.browser.conftest import FLAGS
 from tests.browser.proxy import Network
-from tests.browser.story import Person, Watch
+from tests.browser.story import COLORS, Person, Watch
 from tests.process import ServerProcess
 
 CONTENT = Path(__file__).parent / "content"
@@ -42,11 +45,14 @@ AGES = {HUT: timedelta(minutes=4), TIDES: timedelta(minutes=35)} | {name: age fo
 class Studio:
     """A server with some documents, and people who come in and are photographed."""
 
-    def __init__(self, browser: Browser, network: Network, server: ServerProcess, folder: Path) -> None:
+    def __init__(
+        self, browser: Browser, network: Network, server: ServerProcess, folder: Path, *, has_accounts: bool = False
+    ) -> None:
         self._browser = browser
         self._network = network
         self._server = server
         self._folder = folder
+        self._has_accounts = has_accounts
         self._watch = Watch()
 
     def fill(self) -> None:
@@ -55,21 +61,31 @@ class Studio:
         host = self.person("Ana")
         for name, title, kind, _ in OTHERS:
             wish = {"name": name, "title": title, "kind": kind}
-            assert host.context.request.post(f"{host.address}/api/documents", data=wish).status == 201
+            assert host.context.request.post(f"{host.address}/api/documents", data=wish, headers=CSRF).status == 201
         host.context.close()
 
     def renew(self) -> None:
         """The long document as it was before the last picture."""
         host = self.person("Ana")
-        assert host.context.request.delete(f"{host.address}/api/documents/{quote(HUT, safe='')}").status == 204
+        url = f"{host.address}/api/documents/{quote(HUT, safe='')}"
+        assert host.context.request.delete(url, headers=CSRF).status == 204
         host.context.close()
         self._import("hut.html", HUT)
 
     def _import(self, file: str, name: str) -> None:
         command = [sys.executable, "-m", "collabdoc", "import", str(CONTENT / file), "--to", name]
-        subprocess.run([*command, "--url", self._server.url], check=True, timeout=60, stdout=subprocess.DEVNULL)
+        environment = {**os.environ, "COLLABDOC_TOKEN": _token("Ana")} if self._has_accounts else None
+        subprocess.run(
+            [*command, "--url", self._server.url], check=True, timeout=60, stdout=subprocess.DEVNULL, env=environment
+        )
 
     def person(self, name: str, **context: Any) -> Person:
+        person = self.guest(name, **context)
+        if self._has_accounts:
+            sign_in(person, _token(name))
+        return person
+
+    def guest(self, name: str, **context: Any) -> Person:
         line = self._network.line(self._server.port)
         return Person(
             self._browser, self._watch, name, line, **{"viewport": DESKTOP, "color_scheme": "light", **context}
@@ -143,6 +159,42 @@ def take_phone(studio: Studio) -> None:
     studio.photograph(ana, "phone")
 
 
+def take_sign_in(studio: Studio) -> None:
+    guest = studio.guest("Cleo")
+    guest.visits("/sign-in")
+    guest.on("token").wait_for()
+    studio.photograph(guest, "sign-in")
+
+
+def take_share(studio: Studio) -> None:
+    ana = studio.person("Ana")
+    share(ana, HUT, "read", label="Everybody at the hut")
+    ana.opens(HUT)
+    ana.on("share").click()
+    ana.on("share-row").wait_for()
+    ana.page.get_by_role("radio", name="Can edit").check(force=True)
+    ana.on("share-label").fill("The roofers")
+    ana.on("share-make").click()
+    ana.on("share-row").nth(1).wait_for()
+    studio.photograph(ana, "share")
+
+
+def take_read_only(studio: Studio) -> None:
+    ana, ben = studio.person("Ana"), studio.person("Ben")
+    guest = studio.guest("Cleo")
+    guest.visits(share(ana, HUT, "read"))
+    guest.status_is("readonly")
+    for person in (ana, ben):
+        person.opens(HUT)
+    _click_behind(ben, "where the snow came down.")
+    ben.types(" I have a ladder")
+    _click_behind(ana, "Ben and his sister")
+    guest.sees("I have a ladder")
+    guest.sees_caret_of(ana)
+    guest.sees_caret_of(ben)
+    studio.photograph(guest, "read-only")
+
+
 PICTURES: tuple[Callable[[Studio], None], ...] = (
     take_list,
     take_editor,
@@ -151,6 +203,11 @@ PICTURES: tuple[Callable[[Studio], None], ...] = (
     take_dark,
     take_phone,
 )
+PICTURES_WITH_ACCOUNTS: tuple[Callable[[Studio], None], ...] = (take_sign_in, take_share, take_read_only)
+
+
+def _token(name: str) -> str:
+    return token_for(name.lower(), {"*": "admin"}, name=name, color=COLORS[name])
 
 
 def _age(route: Route) -> None:
@@ -190,13 +247,21 @@ def _select(person: Person, words: str, *, start: int) -> None:
     )
 
 
+@contextmanager
+def _folder_with_key() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "key").write_text(KEY)
+        yield folder
+
+
 def main(folder: Path) -> None:
     chromium = shutil.which("chromium")
     assert chromium is not None, "chromium is not on the path"
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory() as data,
+        _folder_with_key() as data,
         ServerProcess(Path(data) / "data") as server,
+        ServerProcess(Path(data) / "accounts", "--auth", "token", "--token-key-file", f"{data}/key") as with_accounts,
         Network() as network,
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium, args=[*FLAGS]) as browser,
@@ -205,6 +270,10 @@ def main(folder: Path) -> None:
         studio.fill()
         for take in PICTURES:
             take(studio)
+        guarded = Studio(browser, network, with_accounts, folder, has_accounts=True)
+        guarded.fill()
+        for take in PICTURES_WITH_ACCOUNTS:
+            take(guarded)
 
 
 if __name__ == "__main__":

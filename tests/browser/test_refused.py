@@ -77,8 +77,8 @@ def test_a_reader_who_comes_first_finds_no_document(visitor: Person) -> None:
 @pytest.mark.parametrize(
     ("name", "pill", "banner"),
     [
-        ("members/plan", "Not signed in", "You are not signed in (sign in first)."),
-        ("secret/plan", "Not allowed", "You may not open this document (ask the owner)."),
+        ("members/plan", "Not signed in", "You are not signed in. Sign in first."),
+        ("secret/plan", "Not allowed", "You may not open this document. Ask the owner."),
     ],
 )
 def test_whoever_may_not_come_in_reads_the_reason(visitor: Person, name: str, pill: str, banner: str) -> None:

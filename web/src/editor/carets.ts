@@ -1,9 +1,9 @@
 /** How somebody else's caret looks, the same in both kinds of documents. */
 import type { Awareness } from 'y-protocols/awareness'
-import { inkOn, profileOf, type Profile } from './people'
+import { inkOn, isVerified, profileOf, type Profile } from './people'
 
 /** A thin bar in the person's colour with a name that shows itself while they move. */
-export function createCaret(profile: Profile, clientId: number): HTMLElement {
+export function createCaret(profile: Profile, clientId: number, { verified }: { verified: boolean }): HTMLElement {
   const caret = document.createElement('span')
   caret.className = 'caret'
   caret.dataset['testid'] = 'caret'
@@ -12,7 +12,7 @@ export function createCaret(profile: Profile, clientId: number): HTMLElement {
   label.className = 'caret-label'
   // Word joiners keep a line from breaking at the caret, and give the browser a place to draw its own.
   caret.append('\u2060', label, '\u2060')
-  paint(caret, label, profile)
+  paint(caret, label, profile, verified)
   return caret
 }
 
@@ -28,7 +28,8 @@ export function followCarets(root: HTMLElement, awareness: Awareness): () => voi
       const caret = root.querySelector<HTMLElement>(`.caret[data-client="${clientId}"]`)
       const label = caret?.querySelector<HTMLElement>('.caret-label')
       if (!caret || !label) continue
-      paint(caret, label, profileOf(awareness.getStates().get(clientId), clientId))
+      const state = awareness.getStates().get(clientId)
+      paint(caret, label, profileOf(state, clientId), isVerified(state))
       for (const animation of label.getAnimations()) {
         animation.currentTime = 0
         animation.play()
@@ -39,7 +40,9 @@ export function followCarets(root: HTMLElement, awareness: Awareness): () => voi
   return () => awareness.off('change', follow)
 }
 
-function paint(caret: HTMLElement, label: HTMLElement, profile: Profile): void {
+/** On a server with accounts the style marks those whom it does not vouch for. */
+function paint(caret: HTMLElement, label: HTMLElement, profile: Profile, verified: boolean): void {
+  caret.dataset['verified'] = String(verified)
   caret.style.setProperty('--person', profile.color)
   caret.style.setProperty('--person-ink', inkOn(profile.color))
   if (label.textContent !== profile.name) label.textContent = profile.name

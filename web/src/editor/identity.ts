@@ -1,25 +1,48 @@
-/** Who I am on this device: a name and a colour, kept in the browser's storage and shared by its tabs. */
+/**
+ * Who I am: as my sign-in says, or else a name and a colour that I choose, kept in the browser's storage and shared by
+ * its tabs.
+ */
 import { cleanName, PALETTE, randomProfile, type Profile } from './people'
 
 const KEY = 'collabdoc.profile'
+
+/** What a sign-in says of somebody; a colour that it leaves open is theirs to choose. */
+export interface SignedIn {
+  readonly id: string
+  readonly name: string
+  readonly color: string | null
+}
 
 export class Identity {
   #profile: Profile
   readonly #listeners = new Set<(profile: Profile) => void>()
 
-  constructor(private readonly storage: Storage | null) {
+  constructor(
+    private readonly storage: Storage | null,
+    readonly signedIn: SignedIn | null = null,
+  ) {
     const stored = read(storage)
     this.#profile = stored ?? randomProfile(randomId(), Math.random)
     if (stored === null) this.#save()
   }
 
   get profile(): Profile {
-    return this.#profile
+    if (this.signedIn === null) return this.#profile
+    const { id, name, color } = this.signedIn
+    return { id, name: cleanName(name) || id, color: color ?? this.#profile.color }
+  }
+
+  get mayRename(): boolean {
+    return this.signedIn === null
+  }
+
+  get mayRecolor(): boolean {
+    return this.signedIn === null || this.signedIn.color === null
   }
 
   /** Takes a new name or colour; an empty name and a colour that is not ours change nothing. */
   change(wish: { name?: string; color?: string }): void {
-    const name = cleanName(wish.name ?? '') || this.#profile.name
+    const name = (this.mayRename && cleanName(wish.name ?? '')) || this.#profile.name
     const color = PALETTE.some((entry) => entry.color === wish.color) ? wish.color : undefined
     this.#profile = { ...this.#profile, name, color: color ?? this.#profile.color }
     this.#save()
@@ -41,7 +64,7 @@ export class Identity {
   }
 
   #tell(): void {
-    for (const listener of this.#listeners) listener(this.#profile)
+    for (const listener of this.#listeners) listener(this.profile)
   }
 
   #save(): void {
@@ -53,9 +76,9 @@ export class Identity {
   }
 }
 
-/** The identity of this browser, which follows what its other tabs choose. */
-export function openIdentity(): Identity {
-  const identity = new Identity(availableStorage())
+/** The identity of this browser, which follows what its other tabs choose; `signedIn` where somebody is. */
+export function openIdentity(signedIn: SignedIn | null): Identity {
+  const identity = new Identity(availableStorage(), signedIn)
   addEventListener('storage', (event) => {
     if (event.key === KEY) identity.reload()
   })

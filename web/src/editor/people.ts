@@ -9,6 +9,8 @@ export interface Profile {
 
 export interface Person extends Profile {
   readonly self: boolean
+  /** The server vouches for the name: it comes from a sign-in. */
+  readonly verified: boolean
   readonly tabs: number
 }
 
@@ -59,6 +61,18 @@ export function safeColor(color: unknown, clientId: number): string {
   return (PALETTE[clientId % PALETTE.length] ?? PALETTE[0]).color
 }
 
+/**
+ * The colour itself, or the nearest shade of it that stands out on the light and on the dark page, and reads under a
+ * name: a sign-in or another client may name any colour.
+ */
+export function standOut(color: string): string {
+  const now = luminance(color)
+  const [darkest, tooMiddling, middling, brightest] = SHADES
+  if (now < darkest) return shade(color, 255, darkest)
+  if (now > brightest) return shade(color, 0, brightest)
+  return now > tooMiddling && now < middling ? shade(color, 0, tooMiddling) : color
+}
+
 /** Black or white, whichever reads better on `color`: peers with other clients choose colours of their own. */
 export function inkOn(color: string): '#ffffff' | '#16171a' {
   return contrast(color, '#ffffff') >= contrast(color, '#16171a') ? '#ffffff' : '#16171a'
@@ -70,6 +84,11 @@ export function contrast(a: string, b: string): number {
   return (light + 0.05) / (dark + 0.05)
 }
 
+/** Whether the server vouches for the state's name; it lets nobody else write that. */
+export function isVerified(state: unknown): boolean {
+  return field(field(state, 'user'), 'verified') === true
+}
+
 /** The profile inside one awareness state, made safe to show. */
 export function profileOf(state: unknown, clientId: number): Profile {
   const user = field(state, 'user')
@@ -78,22 +97,35 @@ export function profileOf(state: unknown, clientId: number): Profile {
   return {
     id: typeof id === 'string' && id !== '' ? id.slice(0, 64) : `client-${clientId}`,
     name: (typeof name === 'string' && cleanName(name)) || 'Anonymous',
-    color: safeColor(field(user, 'color'), clientId),
+    color: standOut(safeColor(field(user, 'color'), clientId)),
   }
 }
 
-/** Everybody present, each once however many tabs they have; oneself first, the rest by name. */
-export function peoplePresent(states: ReadonlyMap<number, unknown>, ownClientId: number): Person[] {
+/**
+ * Everybody present, each once however many tabs they have; oneself first, the rest by name.
+ *
+ * `isSignedIn` says of oneself what the server says of the others. Whoever merely claims the id of somebody who is signed
+ * in remains a person apart.
+ */
+export function peoplePresent(
+  states: ReadonlyMap<number, unknown>,
+  ownClientId: number,
+  { isSignedIn }: { isSignedIn: boolean },
+): Person[] {
   const people = new Map<string, Person>()
+  const vouched = (clientId: number): boolean => (clientId === ownClientId ? isSignedIn : isVerified(states.get(clientId)))
+  const keyOf = (clientId: number, { id }: Profile): string => `${vouched(clientId) ? 'verified' : 'claimed'} ${id}`
   const own = states.get(ownClientId)
-  const ownId = own === undefined ? null : profileOf(own, ownClientId).id
+  const ownKey = own === undefined ? null : keyOf(ownClientId, profileOf(own, ownClientId))
   for (const [clientId, state] of states) {
     if (state === null || state === undefined) continue
     const profile = profileOf(state, clientId)
-    const known = people.get(profile.id)
+    const key = keyOf(clientId, profile)
+    const known = people.get(key)
     // One's own tab decides how one is called; among other people's tabs the first does.
     const shown = known === undefined || clientId === ownClientId ? profile : known
-    people.set(profile.id, { ...profile, ...shown, self: profile.id === ownId, tabs: (known?.tabs ?? 0) + 1 })
+    const tabs = (known?.tabs ?? 0) + 1
+    people.set(key, { ...profile, ...shown, self: key === ownKey, verified: vouched(clientId), tabs })
   }
   return [...people.values()].sort(
     (a, b) => Number(b.self) - Number(a.self) || a.name.localeCompare(b.name) || a.id.localeCompare(b.id),
@@ -102,6 +134,26 @@ export function peoplePresent(states: ReadonlyMap<number, unknown>, ownClientId:
 
 function firstLetter(word: string): string {
   return word.match(/[\p{L}\p{N}]\p{M}*/u)?.[0] ?? ''
+}
+
+/** Between the first two white reads on a colour, between the last two black does; between those neither does well. */
+const SHADES = [0.14, 0.181, 0.216, 0.295] as const
+
+/** Mixes `color` with grey of 0 or 255 until it has about the wanted luminance. */
+function shade(color: string, grey: number, wanted: number): string {
+  const mixed = (share: number): string =>
+    `#${[1, 3, 5]
+      .map((at) => Number.parseInt(color.slice(at, at + 2), 16))
+      .map((channel) => Math.round(channel + (grey - channel) * share).toString(16).padStart(2, '0'))
+      .join('')}`
+  let [near, far] = [0, 1]
+  for (let step = 0; step < 10; step++) {
+    const middle = (near + far) / 2
+    const isBeyond = grey === 0 ? luminance(mixed(middle)) <= wanted : luminance(mixed(middle)) >= wanted
+    if (isBeyond) far = middle
+    else near = middle
+  }
+  return mixed(far)
 }
 
 function luminance(color: string): number {

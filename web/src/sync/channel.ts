@@ -88,12 +88,13 @@ export class Channel {
     return this.#state === 'open' && this.#mode === 'write' && !this.#holding
   }
 
-  /** Attach to the line; after a refusal, try once more. */
+  /** Attach to the line; after a refusal, try once more, with what this browser may show for itself by now. */
   connect(): void {
     if (this.#state === 'replaced') return
-    this.#move('restart')
+    const wasRefused = this.#move('restart')
     if (this.#line === null) this.#line = attachLine(this.url, this.environment, this)
     else this.#line.attach(this)
+    if (wasRefused) this.#line.renew()
     this.lineChanged()
   }
 

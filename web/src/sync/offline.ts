@@ -102,6 +102,11 @@ export class OfflineCopy {
     private readonly environment: Pick<Environment, 'now' | 'setTimeout' | 'clearTimeout'>,
   ) {}
 
+  /** False where what is given is not kept: storage is blocked or full, or the copy was set aside by another tab. */
+  get keeps(): boolean {
+    return this.#failedAt === null && (this.#early !== null || this.#database !== null)
+  }
+
   /** Read the copy; a device that cannot keep one has none. */
   async load(): Promise<LocalCopy> {
     try {

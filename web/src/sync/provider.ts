@@ -29,6 +29,8 @@ export interface ProviderOptions {
   offline?: boolean
   /** Whose copy it is, on a device that several people use. */
   user?: string
+  /** Whose unsaved edits on this device are ours from now on, such as those of a guest who has signed in since. */
+  heirOf?: string
   /** Stands in for parts of the browser, in tests and where there is no global WebSocket. */
   environment?: Partial<Environment>
 }
@@ -52,6 +54,8 @@ export class CollabdocProvider {
   /** The watermark; null where the content that it stands for is in doubt. */
   #seq: number | null = null
   #aside: Uint8Array | null = null
+  /** Whether this device keeps the copy that was set aside; null before one was. */
+  #keepsAside: boolean | null = null
   #token: string | null
   #status: Status
   #resolveSynced: () => void = () => {}
@@ -86,7 +90,7 @@ export class CollabdocProvider {
     if (doc.store.clients.size > 0) this.#receiveEdit(Y.encodeStateAsUpdate(doc))
     doc.on('update', this.#docUpdated)
     doc.on('destroy', this.#docDestroyed)
-    this.whenLoaded = this.#load()
+    this.whenLoaded = this.#load(options.heirOf)
     if (options.connect !== false) this.connect()
   }
 
@@ -102,6 +106,16 @@ export class CollabdocProvider {
   /** False where the server granted reading only. */
   get writable(): boolean {
     return this.#channel.mode === 'write'
+  }
+
+  /** True while anything made here, in this visit or in one before, is not SAVED. */
+  get unsaved(): boolean {
+    return this.#outbox.unsaved
+  }
+
+  /** Whether what is unsaved outlives this page on this device. */
+  get keepsCopy(): boolean {
+    return this.#keepsAside ?? this.#copy?.keeps ?? false
   }
 
   on<Name extends keyof Events>(name: Name, listener: Events[Name]): void {
@@ -141,6 +155,14 @@ export class CollabdocProvider {
   /** The copy that was set aside when the document was replaced, as a Yjs update; null where there is none. */
   async keptAside(): Promise<Uint8Array | null> {
     return this.#aside ?? (await this.#copy?.keptAside()) ?? null
+  }
+
+  /** Give up what is not SAVED, and this device's copy with it. The provider has ended then, and the document is stale. */
+  async discard(): Promise<void> {
+    this.doc.off('update', this.#docUpdated)
+    this.#channel.disconnect()
+    await this.#copy?.setAside(null)
+    await this.destroy()
   }
 
   /** Stop; resolves when every edit is kept on this device. The document itself stays. */
@@ -185,16 +207,34 @@ export class CollabdocProvider {
     return new OfflineCopy(indexedDB, name, writer, snapshot, this.#environment)
   }
 
-  async #load(): Promise<void> {
+  async #load(heirOf: string | undefined): Promise<void> {
     const { content, unsaved, epoch, seq } = (await this.#copy?.load()) ?? NOTHING_KEPT
     if (this.#destroyed) return
     const whole = applyStored(this.doc, content, this)
     if (unsaved.length > 0) this.#outbox.adopt(Y.mergeUpdates([...unsaved]))
     this.#epoch = epoch
     this.#seq = whole ? seq : null
+    if (heirOf !== undefined) await this.#inherit(heirOf)
+    if (this.#destroyed) return
     this.#loaded = true
     this.#channel.open()
     this.#refresh()
+  }
+
+  /** Take what another user of this device left unsaved; where that is of another life of the document, it stays there. */
+  async #inherit(user: string): Promise<void> {
+    const left = this.#openCopy(user)
+    const { content, unsaved, epoch } = (await left?.load()) ?? NOTHING_KEPT
+    const isOurs = unsaved.length > 0 && (this.#epoch === null || this.#epoch === epoch)
+    if (isOurs && !this.#destroyed) {
+      this.#epoch = epoch
+      applyStored(this.doc, content, this)
+      this.#copy?.putRemote(content)
+      this.#receiveEdit(Y.mergeUpdates([...unsaved]))
+      await this.#copy?.flush()
+      if (this.keepsCopy) await left?.setAside(null)
+    }
+    left?.close()
   }
 
   readonly #docUpdated = (update: Uint8Array, origin: unknown): void => {
@@ -306,6 +346,7 @@ export class CollabdocProvider {
   #setCopyAside({ code }: Closed): boolean {
     const hasContent = this.doc.store.clients.size > 0
     this.#aside = hasContent ? Y.encodeStateAsUpdate(this.doc) : null
+    this.#keepsAside = this.keepsCopy
     // The transaction begins in this turn, so a provider that opens the document afresh reads behind it.
     void this.#copy?.setAside(this.#aside)
     // Where nothing was kept of a deleted document, there is nothing to tell but that it is gone.

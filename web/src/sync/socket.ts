@@ -107,6 +107,14 @@ export class Line {
     if (this.#state === 'waiting' || this.#state === 'offline') this.#connect()
   }
 
+  /** Connect anew: a socket keeps the cookies that it was opened with, also when others have come since. */
+  renew(): void {
+    if (this.#state !== 'up') return
+    this.#drop()
+    this.#move('lose')
+    this.#connect()
+  }
+
   /** A document is synced: the line is worth its attempts. */
   synced(): void {
     this.#backoff.reset()

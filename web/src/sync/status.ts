@@ -12,11 +12,11 @@ export type Status =
   | { kind: 'connecting' }
   | { kind: 'saving' } // open; some own edits are not yet SAVED
   | { kind: 'saved' } // open; every own edit is SAVED
-  | { kind: 'readonly' } // open in mode "read"
+  | { kind: 'readonly'; unsaved: boolean } // open in mode "read"; what is unsaved was made when one might still write
   | { kind: 'offline'; unsaved: boolean } // the device has no network; edits are kept on this device
   | { kind: 'reconnecting'; retryAt: number; reason: string; unsaved: boolean } // retryAt: Date.now() ms
   | { kind: 'unsaveable'; retryAt: number; reason: string } // open for reading; the server cannot store now; edits kept
-  | { kind: 'refused'; code: number; reason: string } // the server said no; trying again will not mend it
+  | { kind: 'refused'; code: number; reason: string; unsaved: boolean } // the server said no; waiting will not mend it
   | { kind: 'replaced'; reason: string } // the document began a new life; the local copy is kept aside
 
 /** Why the line or the channel is not open, and when it will be tried again. */
@@ -43,11 +43,11 @@ export interface Facts {
 
 export function deriveStatus(facts: Facts): Status {
   const { line, lineTrouble, channel, channelTrouble, unsaved } = facts
-  if (channel === 'refused') return refused(channelTrouble)
+  if (channel === 'refused') return refused(channelTrouble, unsaved)
   if (channel === 'replaced') return { kind: 'replaced', reason: channelTrouble.reason }
   switch (line) {
     case 'refused':
-      return refused(lineTrouble)
+      return refused(lineTrouble, unsaved)
     case 'idle':
     case 'offline':
       return { kind: 'offline', unsaved }
@@ -72,13 +72,13 @@ function onLine(channel: Exclude<ChannelState, 'refused' | 'replaced'>, facts: F
     case 'waiting':
       return reconnecting(facts.channelTrouble, facts.unsaved)
     case 'open':
-      if (facts.mode === 'read') return { kind: 'readonly' }
+      if (facts.mode === 'read') return { kind: 'readonly', unsaved: facts.unsaved }
       return { kind: facts.unsaved ? 'saving' : 'saved' }
   }
 }
 
-function refused({ code, reason }: Trouble): Status {
-  return { kind: 'refused', code, reason }
+function refused({ code, reason }: Trouble, unsaved: boolean): Status {
+  return { kind: 'refused', code, reason, unsaved }
 }
 
 function reconnecting({ retryAt, reason }: Trouble, unsaved: boolean): Status {

@@ -1,5 +1,10 @@
 /** The server's HTTP interface, as the pages use it. */
 import type { DocumentKind } from '../editor/kinds'
+import type { Account } from './account'
+
+export type Permission = 'read' | 'comment' | 'write' | 'admin'
+
+export type LinkRole = Exclude<Permission, 'admin'>
 
 export interface DocumentInfo {
   readonly name: string
@@ -7,12 +12,34 @@ export interface DocumentInfo {
   readonly kind: DocumentKind | null
   readonly created_at: string | null
   readonly updated_at: string | null
+  /** What we may do with it. */
+  readonly permission: Permission
+  /** How many live share links it has. */
+  readonly links: number
+}
+
+export interface ShareLink {
+  readonly id: string
+  readonly permission: Permission
+  readonly label: string
+  readonly created_at: string
+  readonly created_by: string
+  readonly expires_at: string | null
+}
+
+export interface LinkWish {
+  readonly permission: LinkRole
+  readonly label: string
+  readonly expires_in_s: number | null
 }
 
 export interface DocumentList {
   readonly documents: readonly DocumentInfo[]
   readonly total: number
 }
+
+/** A cookie alone proves nothing about which page sends it along; a header that only our own pages can set does. */
+const CSRF = { 'X-Collabdoc-Csrf': '1' }
 
 /** An answer that was no; `message` is a sentence for the person. */
 export class ApiError extends Error {
@@ -30,16 +57,45 @@ export function listDocuments(query: string, limit: number, offset: number, sign
 }
 
 export function createDocument(wish: { name?: string; title?: string; kind: DocumentKind }): Promise<DocumentInfo> {
-  const body = JSON.stringify(wish)
-  return ask<DocumentInfo>('/api/documents', { method: 'POST', body, headers: { 'Content-Type': 'application/json' } })
+  return send<DocumentInfo>('POST', '/api/documents', wish)
 }
 
-export async function deleteDocument(name: string): Promise<void> {
-  await ask<undefined>(`/api/documents/${encodeURIComponent(name)}`, { method: 'DELETE' })
+export function describeDocument(name: string): Promise<DocumentInfo> {
+  return ask<DocumentInfo>(apiUrl(name), {})
+}
+
+export function deleteDocument(name: string): Promise<void> {
+  return send<void>('DELETE', apiUrl(name))
+}
+
+export function fetchSession(signal: AbortSignal): Promise<Account> {
+  return ask<Account>('/api/session', { signal, cache: 'no-store' })
+}
+
+/** Exchanges a token for a cookie; `document` is what a share link opens. */
+export function sendSignIn(token: string): Promise<Account & { document?: string }> {
+  return send<Account & { document?: string }>('POST', '/api/session', { token })
+}
+
+export function sendSignOut(): Promise<void> {
+  return send<void>('DELETE', '/api/session')
+}
+
+export async function listLinks(name: string): Promise<readonly ShareLink[]> {
+  return (await ask<{ links: readonly ShareLink[] }>(`${apiUrl(name)}/links`, {})).links
+}
+
+/** The link, and the path with its token, which the server tells this once. */
+export function createLink(name: string, wish: LinkWish): Promise<ShareLink & { path: string }> {
+  return send<ShareLink & { path: string }>('POST', `${apiUrl(name)}/links`, wish)
+}
+
+export function deleteLink(name: string, id: string): Promise<void> {
+  return send<void>('DELETE', `${apiUrl(name)}/links/${encodeURIComponent(id)}`)
 }
 
 export function contentUrl(name: string, format: string): string {
-  return `/api/documents/${encodeURIComponent(name)}/content?format=${format}`
+  return `${apiUrl(name)}/content?format=${format}`
 }
 
 /** A document's content as the server has committed it, in one of its formats. */
@@ -50,6 +106,15 @@ export async function fetchContent(name: string, format: string): Promise<Uint8A
 /** The page of a document; a `/` of its name stays a `/`. */
 export function documentUrl(name: string): string {
   return `/d/${name.split('/').map(encodeURIComponent).join('/')}`
+}
+
+function apiUrl(name: string): string {
+  return `/api/documents/${encodeURIComponent(name)}`
+}
+
+function send<Answer>(method: 'POST' | 'DELETE', url: string, body?: object): Promise<Answer> {
+  if (body === undefined) return ask<Answer>(url, { method, headers: CSRF })
+  return ask<Answer>(url, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...CSRF } })
 }
 
 async function ask<Answer>(url: string, init: RequestInit): Promise<Answer> {

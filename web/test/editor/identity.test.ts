@@ -45,4 +45,20 @@ describe('Identity', () => {
     expect(new Identity(full).profile.name).not.toBe('')
     expect(new Identity(null).profile.name).not.toBe('')
   })
+
+  it('is what the sign-in says, whatever was chosen here before', () => {
+    const storage = storageOf()
+    new Identity(storage).change({ name: 'Somebody' })
+    const identity = new Identity(storage, { id: 'ana', name: 'Ana', color: '#123456' })
+    identity.change({ name: 'The Boss', color: PALETTE[2].color })
+    expect(identity.profile).toEqual({ id: 'ana', name: 'Ana', color: '#123456' })
+    expect([identity.mayRename, identity.mayRecolor]).toEqual([false, false])
+    expect(new Identity(storage).profile.name).toBe('Somebody')
+  })
+
+  it('lets one choose the colour that the sign-in leaves open', () => {
+    const identity = new Identity(storageOf(), { id: 'ana', name: ' ', color: null })
+    identity.change({ color: PALETTE[2].color })
+    expect(identity.profile).toEqual({ id: 'ana', name: 'ana', color: PALETTE[2].color })
+  })
 })

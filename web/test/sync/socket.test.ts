@@ -179,7 +179,7 @@ describe('a server that closes', () => {
     const alice = await world.person('alice')
     world.server.closeChannels(NOTES, code, 'why')
     await world.waits(60_000)
-    expect(alice.provider.status).toEqual({ kind: 'refused', code, reason: 'why' })
+    expect(alice.provider.status).toEqual({ kind: 'refused', code, reason: 'why', unsaved: false })
   })
 
   it.each([1012, 1013, 4408, 4429])('one channel with %i sees it again on the same socket', async (code) => {

@@ -41,8 +41,9 @@ describe('the status', () => {
     }
   })
 
-  it('is readonly where the server grants no writing, whatever is unsaved', () => {
-    expect(given({ mode: 'read', unsaved: true })).toEqual({ kind: 'readonly' })
+  it('is readonly where the server grants no writing, and tells what is unsaved all the same', () => {
+    expect(given({ mode: 'read' })).toEqual({ kind: 'readonly', unsaved: false })
+    expect(given({ mode: 'read', unsaved: true })).toEqual({ kind: 'readonly', unsaved: true })
   })
 
   it('is connecting until the document is open', () => {
@@ -85,9 +86,10 @@ describe('the status', () => {
 
   it('is refused where the server said no to the channel or to the line', () => {
     const no = { code: 4403, reason: 'no', retryAt: 0 }
-    const refused = { kind: 'refused', code: 4403, reason: 'no' }
+    const refused = { kind: 'refused', code: 4403, reason: 'no', unsaved: false }
     expect(given({ line: 'idle', channel: 'refused', channelTrouble: no })).toEqual(refused)
     expect(given({ line: 'refused', channel: 'away', lineTrouble: no })).toEqual(refused)
+    expect(given({ line: 'idle', channel: 'refused', channelTrouble: no, unsaved: true })).toEqual({ ...refused, unsaved: true })
   })
 
   it('is replaced where the document has another life', () => {

@@ -5,7 +5,7 @@ import { yCursorPlugin } from '@tiptap/y-tiptap'
 import type { Awareness } from 'y-protocols/awareness'
 import { createCaret, followCarets, selectionStyle } from '../carets'
 import { hasCursor } from '../cursor'
-import { profileOf } from '../people'
+import { isVerified, profileOf } from '../people'
 
 export const Carets = Extension.create<{ awareness: Awareness | null }>({
   name: 'carets',
@@ -23,7 +23,8 @@ export const Carets = Extension.create<{ awareness: Awareness | null }>({
       yCursorPlugin(awareness, {
         // Oneself by the awareness, not by the document: that may be a mirror, with an id of its own.
         awarenessStateFilter: (_own: number, client: number, state: unknown) => client !== awareness.clientID && hasCursor(state),
-        cursorBuilder: (user: unknown, client: number) => createCaret(profileOf({ user }, client), client),
+        cursorBuilder: (user: unknown, client: number) =>
+          createCaret(profileOf({ user }, client), client, { verified: isVerified({ user }) }),
         selectionBuilder: (user: unknown, client: number) => ({ style: selectionStyle(profileOf({ user }, client)) }),
       }),
       new Plugin({

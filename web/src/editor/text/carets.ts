@@ -10,7 +10,7 @@ import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { createCaret, followCarets, selectionStyle } from '../carets'
 import { hasCursor } from '../cursor'
-import { profileOf, type Profile } from '../people'
+import { isVerified, profileOf, type Profile } from '../people'
 
 interface Cursor {
   readonly anchor: Y.RelativePosition
@@ -86,7 +86,7 @@ class Carets {
         const style = selectionStyle(profile)
         ranges.push(Decoration.mark({ attributes: { style } }).range(Math.min(anchor, head), Math.max(anchor, head)))
       }
-      const widget = new CaretWidget(profile, client)
+      const widget = new CaretWidget(profile, client, isVerified(state))
       ranges.push(Decoration.widget({ widget, side: head > anchor ? -1 : 1 }).range(head))
     }
     return Decoration.set(ranges, true)
@@ -104,6 +104,7 @@ class CaretWidget extends WidgetType {
   constructor(
     private readonly profile: Profile,
     private readonly client: number,
+    private readonly verified: boolean,
   ) {
     super()
   }
@@ -113,7 +114,7 @@ class CaretWidget extends WidgetType {
   }
 
   override toDOM(): HTMLElement {
-    return createCaret(this.profile, this.client)
+    return createCaret(this.profile, this.client, { verified: this.verified })
   }
 
   override ignoreEvent(): boolean {

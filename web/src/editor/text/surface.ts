@@ -70,7 +70,8 @@ export function mountText(options: SurfaceOptions): Surface {
 
   const colour = async (): Promise<void> => {
     const wanted = language
-    const extension = await loadLanguage(wanted)
+    // Without colours where they cannot be fetched now: the text is what counts.
+    const extension = await loadLanguage(wanted).catch(() => [])
     // Another title may have chosen another language while this one was on its way.
     if (wanted === language) view.dispatch({ effects: grammar.reconfigure(extension) })
   }

@@ -1,6 +1,7 @@
 /** The menu of a document: its address, and its content in the formats that fit its kind. */
 import type { DocumentKind } from '../../editor/kinds'
 import { ApiError, contentUrl, fetchContent } from '../api'
+import { copyText } from '../clipboard'
 import { fill, h } from '../dom'
 import { icon } from '../icons'
 import { attachPopover } from '../popover'
@@ -28,10 +29,10 @@ const FORMATS: Readonly<Record<DocumentKind, readonly Format[]>> = {
 export function documentMenu(name: string, describe: () => { kind: DocumentKind | null; title: string }): HTMLElement[] {
   const button = h(
     'button',
-    { type: 'button', class: 'icon-button', 'aria-label': 'Export and share', title: 'Export and share', 'data-testid': 'menu' },
+    { type: 'button', class: 'icon-button', 'aria-label': 'Address and export', title: 'Address and export', 'data-testid': 'menu' },
     icon('more'),
   )
-  const copied = h('span', {}, 'Copy link')
+  const copied = h('span', {}, 'Copy address')
   const copy = h('button', { type: 'button', class: 'menu-item' }, icon('copy'), copied)
   const formats = h('div', { class: 'menu-formats' })
   const problem = h('p', { class: 'field-problem menu-problem', role: 'alert' })
@@ -39,10 +40,10 @@ export function documentMenu(name: string, describe: () => { kind: DocumentKind 
   const holder = h('div', { class: 'menu' }, button)
   const popover = attachPopover(
     button,
-    'Export and share',
+    'Address and export',
     () => {
       const { kind, title } = describe()
-      copied.textContent = 'Copy link'
+      copied.textContent = 'Copy address'
       fill(problem)
       fill(formats, ...FORMATS[kind ?? 'text'].map((format) => downloadLink(name, title, format, download)))
     },
@@ -61,7 +62,7 @@ export function documentMenu(name: string, describe: () => { kind: DocumentKind 
   }
   popover.panel.classList.add('menu-panel')
   copy.addEventListener('click', () => {
-    void copyAddress().then((done) => (copied.textContent = done ? 'Copied' : location.href))
+    void copyText(location.href).then((done) => (copied.textContent = done ? 'Copied' : location.href))
   })
   return [holder]
 }
@@ -88,14 +89,4 @@ function downloadLink(
     void download(format, fileNameOf(name, title, extension))
   })
   return link
-}
-
-async function copyAddress(): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(location.href)
-    return true
-  } catch {
-    // No clipboard without https, or without permission: the address is shown instead.
-    return false
-  }
 }

@@ -1,14 +1,18 @@
 /** The page of one document: header, banner, toolbar and canvas, around the session that fills them. */
-import { openIdentity } from '../../editor/identity'
 import { kindOfName } from '../../editor/kinds'
 import { MAX_TITLE } from '../../editor/meta'
 import type { Surface } from '../../editor/surface'
+import type { Status } from '../../sync/status'
+import { askAccount, onOtherTabs, ownerOf, signInHref, type Account } from '../account'
 import { fill, h } from '../dom'
 import { icon } from '../icons'
 import { shownName } from '../names'
-import type { BannerAction } from '../status'
+import { ShareButton } from '../share/button'
+import { mayEdit, type Asker, type BannerAction } from '../status'
 import { themeButton } from '../theme'
 import { loadSurface } from './canvas'
+import { bequeath, inherits } from './heir'
+import { confirmDiscard } from './discard'
 import { documentMenu } from './menu'
 import { People } from './people'
 import { Session } from './session'
@@ -16,9 +20,12 @@ import { StatusDisplay } from './status'
 import { Toolbar } from './toolbar'
 import '../../style/document.css'
 
-export function openDocumentPage(app: HTMLElement, name: string): void {
+const SIGN_IN = 4401
+
+export async function openDocumentPage(app: HTMLElement, name: string, asking: Promise<Account>): Promise<void> {
   // The code of the likely surface comes while the document is still on its way; a wrong guess costs little.
   void loadSurface(kindOfName(name) ?? 'rich').catch(() => undefined)
+  const account = await asking
 
   const untitled = lastPart(shownName(name))
   const title = h('input', {
@@ -27,23 +34,37 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
   })
   const canvas = h('main', { class: 'canvas' })
   const toolbar = new Toolbar()
-  const people = new People(openIdentity())
-  const status = new StatusDisplay(() => session?.here ?? 'nothing', act)
+  const people = new People(account, () => session?.unsaved === true)
+  const share = new ShareButton(name, account, () => title.value || untitled)
+  const status = new StatusDisplay(askerOf(account), () => session?.here ?? 'nothing', act)
+  const renewal = new Renewal(account)
   let surface: Surface | null = null
   let session: Session | null = null
 
-  function act(action: BannerAction): void {
+  async function act(action: BannerAction): Promise<string | void> {
     switch (action) {
       case 'retry':
         session?.retry()
         // The button goes with the banner; whoever pressed it wants to write.
         surface?.focus()
         break
+      case 'again':
+        session?.again()
+        break
+      case 'sign-in':
+        await leave()
+        location.assign(signInHref(account))
+        break
+      case 'copy':
+        return (await session?.copyText()) ? 'Copied' : 'No clipboard here'
       case 'download':
-        void session?.saveCopy()
+        session?.saveCopy()
+        break
+      case 'discard':
+        confirmDiscard(() => void session?.discard().then(openSession))
         break
       case 'fresh':
-        void session?.close().then(openSession)
+        await session?.close().then(openSession)
         break
       case 'list':
         location.assign('/')
@@ -51,10 +72,18 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
     }
   }
 
+  /** What was typed is kept on this device, for whoever this tab belongs to next. */
+  async function leave(): Promise<void> {
+    if (session?.unsaved && askerOf(account) === 'guest') bequeath(name)
+    await session?.flush()
+  }
+
   function openSession(): void {
     status.notice(null)
-    session = new Session(name, { canvas, title }, {
-      onStatus: (next) => status.show(next),
+    session = null
+    const isHeir = account.user !== null && inherits(name)
+    session = new Session(name, { user: ownerOf(account), ...(isHeir && { heirOf: '' }) }, { canvas, title }, {
+      onStatus: show,
       onTitle: (text) => (document.title = `${text || untitled} · collabdoc`),
       onSurface(next) {
         surface = next
@@ -66,7 +95,18 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
     people.follow(session.awareness)
   }
 
+  function show(next: Status): void {
+    status.show(next)
+    app.dataset['mode'] = mayEdit(next) ? 'write' : 'read'
+    const isOpen = next.kind === 'saved' || next.kind === 'readonly'
+    // Nothing is stored yet of a document that has no kind.
+    if (isOpen && session?.description.kind) void share.ask()
+    else if (next.kind === 'refused' || next.kind === 'reconnecting') share.forget()
+    if (next.kind === 'refused' && next.code === SIGN_IN) void renewal.look(() => session?.again())
+  }
+
   document.title = `${untitled} · collabdoc`
+  app.dataset['accounts'] = String(!account.open)
   toolbar.show(null)
   fill(
     app,
@@ -77,6 +117,7 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
       title,
       status.pill,
       people.element,
+      share.element,
       themeButton(),
       ...documentMenu(name, () => session?.description ?? { kind: null, title: '' }),
     ),
@@ -98,6 +139,34 @@ export function openDocumentPage(app: HTMLElement, name: string): void {
   addEventListener('beforeunload', (event) => {
     if (session?.wouldLoseEdits) event.preventDefault()
   })
+  onOtherTabs((news) => {
+    if (news === 'renewed') session?.again()
+    else void leave().then(() => location.reload())
+  })
+}
+
+/** A sign-in that ended here may have been renewed meanwhile, by another tab or by the operator's proxy. */
+class Renewal {
+  #expiresAt: string | null
+
+  constructor(private readonly account: Account) {
+    this.#expiresAt = account.expires_at
+  }
+
+  /** Calls `go` where the same user is signed in for longer than was known. */
+  async look(go: () => void): Promise<void> {
+    if (this.account.user === null) return
+    const now = await askAccount()
+    if (now?.user?.id !== this.account.user.id || now.expires_at === this.#expiresAt) return
+    this.#expiresAt = now.expires_at
+    go()
+  }
+}
+
+/** Whoever was signed in here last is taken to be the one who asks, also when that has expired. */
+function askerOf(account: Account): Asker {
+  if (account.open) return 'everybody'
+  return ownerOf(account) === '' ? 'guest' : 'user'
 }
 
 function lastPart(name: string): string {

@@ -7,15 +7,15 @@
 import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { kindOfDocument, readMeta } from '../../editor/meta'
+import { readableCopy } from '../../editor/readable'
 import { bindTitle } from '../../editor/title'
 import { CollabdocProvider } from '../../sync/provider'
 import type { Status } from '../../sync/status'
-import { hasUnsaved, mayEdit, type Here } from '../status'
+import { copyText } from '../clipboard'
+import { mayEdit, type Here } from '../status'
 import { Canvas, type CanvasEvents } from './canvas'
 import { fileNameOf } from './file-name'
 import { saveFile } from './menu'
-
-const PROBE = 'collabdoc.probe'
 
 export interface SessionEvents extends CanvasEvents {
   onStatus(status: Status): void
@@ -28,14 +28,15 @@ export class Session {
   readonly #canvas: Canvas
   #unbindTitle: (() => void) | null = null
   #copyIsHere = false
-  #copyIsKept = false
 
   constructor(
     private readonly name: string,
+    /** Whose copy of the document this device shows, and whose unsaved edits become theirs. */
+    owner: { user: string; heirOf?: string },
     private readonly elements: { canvas: HTMLElement; title: HTMLInputElement },
     private readonly events: SessionEvents,
   ) {
-    this.#provider = new CollabdocProvider(location.origin, name, this.#doc)
+    this.#provider = new CollabdocProvider(location.origin, name, this.#doc, owner)
     this.#canvas = new Canvas(elements.canvas, name, this.#doc, this.awareness, events)
     elements.title.readOnly = true
     this.#provider.on('status', this.#onStatus)
@@ -44,7 +45,6 @@ export class Session {
       this.#canvas.loaded()
       if (kindOfDocument(this.#doc) !== null) this.#arrived()
     })
-    void canKeepCopies().then((kept) => (this.#copyIsKept = kept))
     this.#onStatus(this.#provider.status)
   }
 
@@ -59,31 +59,61 @@ export class Session {
   /** What this device has of the document. */
   get here(): Here {
     if (!this.#copyIsHere) return 'nothing'
-    return this.#copyIsKept ? 'kept' : 'fleeting'
+    return this.#provider.keepsCopy ? 'kept' : 'fleeting'
+  }
+
+  get unsaved(): boolean {
+    return this.#provider.unsaved
   }
 
   /** Whether closing the tab now would lose something. */
   get wouldLoseEdits(): boolean {
-    return hasUnsaved(this.#provider.status) && !this.#copyIsKept
+    return this.#provider.unsaved && !this.#provider.keepsCopy
   }
 
   retry(): void {
     this.#provider.retryNow()
   }
 
-  /** Gives the person the copy that the server no longer wants, as a file. */
-  async saveCopy(): Promise<void> {
-    const copy = (await this.#provider.keptAside()) ?? Y.encodeStateAsUpdate(this.#doc)
-    saveFile(copy, fileNameOf(this.name, readMeta(this.#doc).title, 'yjs'))
+  /** After a refusal: ask once more. */
+  again(): void {
+    this.#provider.connect()
+  }
+
+  /** Resolves once what was typed is kept on this device, so that the page may be left. */
+  flush(): Promise<void> {
+    return this.#provider.flush()
+  }
+
+  /** Gives the person what they see as a file that they can read; the server is not asked. */
+  saveCopy(): void {
+    const { text, extension } = readableCopy(this.#doc)
+    saveFile(new TextEncoder().encode(text), fileNameOf(this.name, readMeta(this.#doc).title, extension))
+  }
+
+  /** Puts what they see on the clipboard; false where the browser does not allow it. */
+  copyText(): Promise<boolean> {
+    return copyText(readableCopy(this.#doc).text)
+  }
+
+  /** Gives up what was not saved; the session has ended then. */
+  async discard(): Promise<void> {
+    this.#detach()
+    await this.#provider.discard()
+    this.#doc.destroy()
   }
 
   async close(): Promise<void> {
+    this.#detach()
+    await this.#provider.destroy()
+    this.#doc.destroy()
+  }
+
+  #detach(): void {
     this.#provider.off('status', this.#onStatus)
     this.#provider.off('synced', this.#onSynced)
     this.#unbindTitle?.()
     this.#canvas.close()
-    await this.#provider.destroy()
-    this.#doc.destroy()
   }
 
   readonly #onStatus = (status: Status): void => {
@@ -105,23 +135,5 @@ export class Session {
     this.#copyIsHere = true
     this.#unbindTitle = bindTitle(this.elements.title, this.#doc, (title) => this.events.onTitle(title))
     this.elements.title.readOnly = !mayEdit(this.#provider.status)
-  }
-}
-
-/** Whether this browser lets pages keep data; private windows and blocked storage do not. */
-async function canKeepCopies(): Promise<boolean> {
-  try {
-    return await new Promise<boolean>((resolve) => {
-      const request = indexedDB.open(PROBE)
-      request.onsuccess = () => {
-        request.result.close()
-        indexedDB.deleteDatabase(PROBE)
-        resolve(true)
-      }
-      request.onerror = () => resolve(false)
-      request.onblocked = () => resolve(false)
-    })
-  } catch {
-    return false
   }
 }

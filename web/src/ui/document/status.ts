@@ -1,13 +1,18 @@
 /** Where the status is shown: the pill in the header, the banner under it, and one quiet voice for screen readers. */
 import type { Status } from '../../sync/status'
 import { fill, h } from '../dom'
-import { bannerOf, countsDown, pillOf, type Banner, type BannerAction, type Here } from '../status'
+import { icon } from '../icons'
+import { bannerOf, countsDown, pillOf, type Asker, type Banner, type BannerAction, type Here } from '../status'
 
 const TICK_MS = 250
 
 const ACTIONS: Readonly<Record<BannerAction, { label: string; testId: string }>> = {
   retry: { label: 'Retry now', testId: 'retry-now' },
+  again: { label: 'Try again', testId: 'try-again' },
+  'sign-in': { label: 'Sign in', testId: 'to-sign-in' },
+  copy: { label: 'Copy my text', testId: 'copy-text' },
   download: { label: 'Download my copy', testId: 'download-copy' },
+  discard: { label: 'Discard…', testId: 'discard' },
   fresh: { label: 'Open the current version', testId: 'open-fresh' },
   list: { label: 'All documents', testId: 'to-list' },
 }
@@ -22,8 +27,10 @@ export class StatusDisplay {
   #ticking: ReturnType<typeof setInterval> | undefined
 
   constructor(
+    private readonly asker: Asker,
     private readonly here: () => Here,
-    private readonly act: (action: BannerAction) => void,
+    /** Does what a button says; a word for the button where there is something to tell. */
+    private readonly act: (action: BannerAction) => Promise<string | void> | void,
   ) {}
 
   show(status: Status): void {
@@ -47,9 +54,10 @@ export class StatusDisplay {
     this.pill.dataset['status'] = this.#status.kind
     this.pill.dataset['tone'] = pill.tone
     if (this.pill.textContent !== pill.text + pill.more) {
-      fill(this.pill, h('span', {}, pill.text, pill.more !== '' && h('span', { class: 'status-more' }, pill.more)))
+      const isReader = this.#status.kind === 'readonly'
+      fill(this.pill, isReader && icon('eye'), h('span', {}, pill.text, pill.more !== '' && h('span', { class: 'status-more' }, pill.more)))
     }
-    const banner = bannerOf(this.#status, Date.now(), this.here(), this.#shown)
+    const banner = bannerOf(this.#status, Date.now(), this.here(), this.#shown, this.asker)
     this.#shown = banner
     this.#drawBanner(banner ?? (this.#notice === null ? null : { tone: 'warn', text: this.#notice, actions: [] }))
   }
@@ -71,12 +79,17 @@ export class StatusDisplay {
       return
     }
     this.banner.dataset['actions'] = key
-    fill(this.banner, h('p', {}, banner.text), ...banner.actions.map((action) => this.#button(action)))
+    const buttons = banner.actions.map((action) => this.#button(action))
+    fill(this.banner, h('p', {}, banner.text), buttons.length > 0 && h('div', { class: 'banner-actions' }, ...buttons))
   }
 
   #button(action: BannerAction): HTMLElement {
     const { label, testId } = ACTIONS[action]
-    return h('button', { type: 'button', class: 'button', 'data-testid': testId, onclick: () => this.act(action) }, label)
+    const button = h('button', { type: 'button', class: 'button', 'data-testid': testId }, label)
+    button.addEventListener('click', () => {
+      void Promise.resolve(this.act(action)).then((words) => words !== undefined && fill(button, words))
+    })
+    return button
   }
 
   #speak(): void {

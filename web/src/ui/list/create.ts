@@ -4,6 +4,7 @@ import { ApiError, createDocument, documentUrl, type DocumentInfo } from '../api
 import { fill, h } from '../dom'
 import { icon } from '../icons'
 import { nameOfTitle } from '../names'
+import { reasonOf } from '../words'
 
 export function createPanel(): HTMLElement {
   const title = h('input', {
@@ -23,7 +24,7 @@ export function createPanel(): HTMLElement {
       const made = await createNamed(kind, title.value.trim())
       location.assign(documentUrl(made.name))
     } catch (error) {
-      fill(problem, error instanceof ApiError ? error.message : 'The document could not be created.')
+      fill(problem, reasonOf(error, 'The document could not be created.'))
       for (const button of buttons) button.disabled = false
     }
   }

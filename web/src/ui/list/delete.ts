@@ -1,7 +1,9 @@
 /** Asks before a document is deleted for everybody. */
 import { ApiError, deleteDocument, type DocumentInfo } from '../api'
+import { openDialog } from '../dialog'
 import { fill, h } from '../dom'
 import { shownName } from '../names'
+import { reasonOf } from '../words'
 
 export function confirmDelete(entry: DocumentInfo, onDeleted: () => void): void {
   const problem = h('p', { class: 'dialog-problem', role: 'alert' })
@@ -11,9 +13,8 @@ export function confirmDelete(entry: DocumentInfo, onDeleted: () => void): void 
     { type: 'button', class: 'button danger', 'data-testid': 'confirm-delete', onclick: () => void remove() },
     'Delete for everyone',
   )
-  const dialog = h(
-    'dialog',
-    { class: 'dialog', 'aria-labelledby': 'delete-title', 'data-testid': 'delete-dialog' },
+  const dialog: HTMLDialogElement = openDialog(
+    { 'aria-labelledby': 'delete-title', 'data-testid': 'delete-dialog' },
     h('h2', { id: 'delete-title' }, `Delete “${entry.title || shownName(entry.name)}”?`),
     h('p', {}, 'It disappears for everybody who has its address. This cannot be undone.'),
     problem,
@@ -26,7 +27,7 @@ export function confirmDelete(entry: DocumentInfo, onDeleted: () => void): void 
     } catch (error) {
       // Somebody else was faster: what was asked for is so.
       if (!(error instanceof ApiError && error.status === 404)) {
-        fill(problem, error instanceof ApiError ? error.message : 'The document could not be deleted.')
+        fill(problem, reasonOf(error, 'The document could not be deleted.'))
         confirm.disabled = false
         return
       }
@@ -34,11 +35,5 @@ export function confirmDelete(entry: DocumentInfo, onDeleted: () => void): void 
     dialog.close()
     onDeleted()
   }
-  dialog.addEventListener('close', () => dialog.remove())
-  dialog.addEventListener('click', (event) => {
-    if (event.target === dialog) dialog.close()
-  })
-  document.body.append(dialog)
-  dialog.showModal()
   cancel.focus()
 }

@@ -3,11 +3,15 @@
  *
  * The server searches and orders; the page shows its newest answer and throws older ones away.
  */
+import { maySignIn, onOtherTabs, ownerOf, signInHref, type Account } from '../account'
+import { accountMenu } from '../account-menu'
 import { ApiError, listDocuments, type DocumentInfo, type DocumentList } from '../api'
+import { brand } from '../brand'
 import { fill, h } from '../dom'
 import { icon } from '../icons'
 import { themeButton } from '../theme'
 import { periodOf } from '../time'
+import { reasonOf } from '../words'
 import { createPanel } from './create'
 import { confirmDelete } from './delete'
 import { documentRow } from './row'
@@ -16,7 +20,7 @@ import '../../style/list.css'
 const PAGE_SIZE = 50
 const TYPING_PAUSE_MS = 160
 
-export function openListPage(app: HTMLElement): void {
+export function openListPage(app: HTMLElement, account: Account): void {
   document.title = 'Documents · collabdoc'
   const search = h('input', {
     ...{ id: 'search', type: 'search', placeholder: 'Search by title', autocomplete: 'off', spellcheck: 'false' },
@@ -29,12 +33,12 @@ export function openListPage(app: HTMLElement): void {
     h(
       'header',
       { class: 'list-header' },
-      h('a', { class: 'brand', href: '/' }, h('span', { class: 'brand-mark', 'aria-hidden': 'true' }), 'collabdoc'),
-      themeButton(),
+      brand(),
+      h('div', { class: 'list-tools' }, themeButton(), accountMenu(account)),
     ),
     h(
       'main',
-      { class: 'list-main' },
+      { class: maySignIn(account) ? 'list-main guest' : 'list-main' },
       h('h1', {}, 'Documents'),
       createPanel(),
       h('div', { class: 'search' }, icon('search'), search, h('kbd', { 'aria-hidden': 'true' }, '/')),
@@ -42,7 +46,7 @@ export function openListPage(app: HTMLElement): void {
       results,
     ),
   )
-  const listing = new Listing(results, found, () => search.value.trim())
+  const listing = new Listing(results, found, account, () => search.value.trim())
 
   let pause: ReturnType<typeof setTimeout> | undefined
   search.addEventListener('input', () => {
@@ -62,6 +66,8 @@ export function openListPage(app: HTMLElement): void {
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') void listing.load()
   })
+  // Somebody else's documents must not stay on the screen, nor a list without those of whoever has come back.
+  onOtherTabs(() => location.reload())
   void listing.load()
 }
 
@@ -73,6 +79,7 @@ class Listing {
   constructor(
     private readonly results: HTMLElement,
     private readonly found: HTMLElement,
+    private readonly account: Account,
     private readonly query: () => string,
   ) {
     fill(results, ...Array.from({ length: 5 }, () => h('div', { class: 'row skeleton-row', 'aria-hidden': 'true' })))
@@ -114,7 +121,7 @@ class Listing {
     const query = this.query()
     this.found.textContent = query === '' ? '' : `${total} ${total === 1 ? 'document' : 'documents'} found`
     if (this.#documents.length === 0) {
-      fill(this.results, query === '' ? invitation() : nothingFound(query))
+      fill(this.results, query !== '' ? nothingFound(query) : maySignIn(this.account) ? nothingShared(this.account) : invitation())
       return
     }
     fill(this.results, ...this.#groups(), this.#documents.length < total && this.#moreButton())
@@ -126,7 +133,8 @@ class Listing {
     for (const entry of this.#documents) {
       const period = periodOf(entry.updated_at === null ? null : new Date(entry.updated_at), now)
       const rows = groups.get(period) ?? []
-      rows.push(h('li', {}, documentRow(entry, now, () => this.#remove(entry))))
+      const mayDelete = this.account.open || entry.permission === 'admin'
+      rows.push(h('li', {}, documentRow(entry, now, mayDelete ? () => this.#remove(entry) : null)))
       groups.set(period, rows)
     }
     return [...groups].map(([period, rows]) =>
@@ -148,7 +156,13 @@ class Listing {
   }
 
   #showError(error: unknown): void {
-    const message = error instanceof ApiError ? error.message : 'Something in this page went wrong. Reloading may help.'
+    if (error instanceof ApiError && error.status === 401) {
+      // Nothing failed: there is just nobody yet to show anything to.
+      this.results.closest('main')?.classList.add('signed-out')
+      fill(this.results, signInInvitation(this.account))
+      return
+    }
+    const message = reasonOf(error, 'Something in this page went wrong. Reloading may help.')
     fill(
       this.results,
       h(
@@ -169,6 +183,28 @@ function invitation(): HTMLElement {
     h('div', { class: 'notice-art', 'aria-hidden': 'true' }, icon('rich'), icon('text')),
     h('h2', {}, 'A blank page is waiting'),
     h('p', {}, 'Begin a document above, then send its address to the people you write with. Everybody sees every letter at once.'),
+  )
+}
+
+function signInInvitation(account: Account): HTMLElement {
+  const hasExpired = ownerOf(account) !== ''
+  return h(
+    'div',
+    { class: 'notice', 'data-testid': 'sign-in-invitation' },
+    h('div', { class: 'notice-art', 'aria-hidden': 'true' }, icon('rich'), icon('text')),
+    h('h2', {}, hasExpired ? 'Your sign-in has expired' : 'Sign in to see your documents'),
+    h('p', {}, 'Documents that were shared with you by a link open without signing in, by that link.'),
+    h('a', { class: 'button primary', href: signInHref(account) }, 'Sign in'),
+  )
+}
+
+function nothingShared(account: Account): HTMLElement {
+  return h(
+    'div',
+    { class: 'notice' },
+    h('h2', {}, 'Nothing is shared with you yet'),
+    h('p', {}, 'What you open by a share link is listed here. Your own documents appear when you sign in.'),
+    h('a', { class: 'button primary', href: signInHref(account) }, 'Sign in'),
   )
 }
 
