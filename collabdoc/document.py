@@ -55,7 +55,7 @@ def _pycrdt(doing: str) -> Iterator[None]:
 class Document:
     """One live replica."""
 
-    __slots__ = ("_changed", "_doc", "_meta", "_pairs", "_subscription", "_told", "clocks")
+    __slots__ = ("_doc", "_meta", "_pairs", "_told", "clocks")
 
     def __init__(self, snapshot: bytes = EMPTY_UPDATE, tail: Sequence[bytes] = ()) -> None:
         """Load a snapshot and the updates after it."""
@@ -67,8 +67,6 @@ class Document:
             for update in (snapshot, *tail):
                 self._note_pairs(find_pairs(update))
             self._told: Meta | None = None
-            self._changed = False
-            self._subscription = self._doc.observe(self._note_change)  # kept: one that is collected is cancelled
 
     def check(self, update: bytes, *, max_parts: int = UNLIMITED) -> UpdateInfo:
         """See whether `apply` would take this update; raises as `check_update` does."""
@@ -76,15 +74,28 @@ class Document:
 
     def apply(self, update: bytes, info: UpdateInfo) -> bool:
         """Apply an update that passed `check`; False where it held nothing new."""
-        self._changed = False
+        clocks = self.clocks
+        is_new = any(end > clocks.get(client, 0) for client, end in info.ends.items())
         with _pycrdt("applying an update"):
+            if not is_new and info.deletes:
+                return self._apply_deletes(update)
             for piece in info.cut(update):
                 self._doc.apply_update(piece)
         self._note_pairs(info.pairs)
         for client, end in info.ends.items():
-            if end > self.clocks.get(client, 0):
-                self.clocks[client] = end
-        return self._changed
+            if end > clocks.get(client, 0):
+                clocks[client] = end
+        return is_new
+
+    def _apply_deletes(self, update: bytes) -> bool:
+        # Only pycrdt can tell whether they are new; asking it costs as much as applying, so it is not asked otherwise.
+        told: list[object] = []
+        subscription = self._doc.observe(told.append)
+        try:
+            self._doc.apply_update(update)
+        finally:
+            self._doc.unobserve(subscription)
+        return bool(told)
 
     def state_vector(self) -> bytes:
         with _pycrdt("reading the state"):
@@ -98,10 +109,12 @@ class Document:
     def take_meta(self) -> Meta | None:
         """Title and kind if they changed since the last call."""
         # Not observed: the event of a map makes pycrdt read all that a client put there, and panic over some of it.
-        with _pycrdt("reading the title"):
-            if len(self._meta) > _MAX_META_KEYS:
+        # In one transaction, past `Map`, which takes several: this is done for every batch of edits.
+        with _pycrdt("reading the title"), self._doc.transaction() as transaction:
+            raw, txn = self._meta.integrated, transaction._txn
+            if raw.len(txn) > _MAX_META_KEYS:
                 return None
-            title, kind = self._meta.get("title"), self._meta.get("kind")
+            title, kind = (raw.get(txn, key) if raw.has(txn, key) else None for key in ("title", "kind"))
         meta = Meta(
             title[:MAX_TITLE_CHARACTERS] if isinstance(title, str) else "",
             kind if kind in ("rich", "text") else None,
@@ -115,9 +128,6 @@ class Document:
         for client, halves in pairs.items():
             known = self._pairs.setdefault(client, array("I"))
             known.extend(halves[bisect_right(halves, known[-1]) :] if known else halves)
-
-    def _note_change(self, _: object) -> None:
-        self._changed = True
 
 
 class Replica:

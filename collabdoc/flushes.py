@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from collabdoc.config import Limits
+from collabdoc.errors import Overloaded
 from collabdoc.room import Room, State
+from collabdoc.session import Batch, Session
 from collabdoc.store.base import Append
 from collabdoc.turn import Turn
 from collabdoc.writer import Submission, Writer
@@ -99,6 +101,8 @@ class Flushes:
         if room.wants_flush:
             slot.flushed_s = self._monotonic()
         flushed = room.flush()
+        for session in flushed.quiet:
+            _deliver(session, flushed.batch)
         if flushed.updates:
             count, size, meta = len(flushed.updates), sum(map(len, flushed.updates)), flushed.meta
             append = Append(room.name, flushed.updates, (meta.title, meta.kind or "") if meta else None)
@@ -116,3 +120,12 @@ class Flushes:
             return 0.0
         limit_ms = self._limits.batch_ms if room.has_edits else self._limits.presence_ms
         return min(limit_ms / 1000, len(room.sessions) * _TELLING_S)
+
+
+def _deliver(session: Session, batch: Batch) -> None:
+    try:
+        if not session.reader.deliver(session, batch):
+            session.put_batch(batch)
+    except Exception:  # one peer's trouble is not to cost the others an edit, nor to cost this one an edit unnoticed
+        log.exception("an edit could not be handed to a peer")
+        session.close(Overloaded("the server made a mistake, open the document again"))

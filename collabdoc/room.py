@@ -65,10 +65,15 @@ def transition(state: State, event: str) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """What a turn of the room leaves for the store."""
+    """What a turn of the room leaves to do: for the store, and for the drivers of sessions in which nothing waits."""
 
-    updates: list[bytes]
     meta: Meta | None
+    batch: Batch
+    quiet: list[Session]
+
+    @property
+    def updates(self) -> tuple[bytes, ...]:
+        return self.batch.updates
 
 
 @dataclass(slots=True)
@@ -178,16 +183,22 @@ class Room:
         self._take_edit(update, session=None, done=done)
 
     def flush(self) -> Flush:
-        """Hand what was gathered to the sessions; what is to be stored comes back, in order."""
+        """Hand what was gathered to the sessions; what is to be stored comes back, in order.
+
+        The caller hands the batch to the drivers of `quiet` sessions itself, or to the sessions.
+        """
         if self._present_changed:
             self._flush_presence()
         gathered, self._gathered = self._gathered, []
-        if not gathered:
-            return Flush([], None)
         batch = self._batch(gathered)
-        for session in self.sessions:
-            session.put_batch(batch)
-        return Flush(list(batch.updates), self._take_meta())
+        quiet: list[Session] = []
+        if gathered:
+            for session in self.sessions:
+                if session.is_quiet:
+                    quiet.append(session)
+                else:
+                    session.put_batch(batch)
+        return Flush(self._take_meta() if gathered else None, batch, quiet)
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""

@@ -7,8 +7,8 @@
    session whose edits outgrew their bound. Until it is opened, a session gets nothing else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from collabdoc.auth import Action, Credentials, Grant
 from collabdoc.awareness import join
@@ -75,8 +75,18 @@ class Announcement:
 Outgoing = ServerMessage | Batch | Announcement
 
 
+class Reader(Protocol):
+    """The driver of a session."""
+
+    def wake(self, session: "Session") -> None:
+        """There is something to take."""
+
+    def deliver(self, session: "Session", batch: Batch) -> bool:
+        """Send a batch at once to a session that is quiet; False where that cannot be, and it has to be queued."""
+
+
 class Session:
-    """One client in one document. `wake(session)` is called when there is something to take."""
+    """One client in one document."""
 
     __slots__ = (
         "_announced",
@@ -90,14 +100,15 @@ class Session:
         "_queued_bytes",
         "_rejected",
         "_saved",
-        "_wake",
         "asked_to_resync",
         "channel",
         "closed",
         "credentials",
         "grant",
+        "is_quiet",
         "last_id",
         "must_reopen",
+        "reader",
         "room",
     )
 
@@ -106,7 +117,7 @@ class Session:
         channel: int,
         credentials: Credentials,
         grant: Grant,
-        wake: Callable[["Session"], None],
+        reader: Reader,
         *,
         max_bytes: int,
         asked_to_resync: bool = False,
@@ -121,7 +132,9 @@ class Session:
         self.asked_to_resync = asked_to_resync
         self.must_reopen = False
         """An edit was turned away that may come again: a later SAVED must not seem to speak for it."""
-        self._wake = wake
+        self.reader = reader
+        self.is_quiet = False
+        """Whether it is open and nothing waits in it, so that its driver may be handed edits directly."""
         self._awake = False
         self._more = False  # whether there is anything to take but batches
         self._max_bytes = max_bytes
@@ -150,7 +163,7 @@ class Session:
     def put_batch(self, batch: Batch) -> None:
         if self._opening is not None or self._behind is not None or self.closed:
             return
-        if batch.own and not batch.is_news_to(self):
+        if not batch.is_news_to(self):
             return
         self._batches.append(batch)
         self._queued_bytes += batch.size_bytes
@@ -161,9 +174,7 @@ class Session:
             self._batches = []
             self._queued_bytes = 0
             self._more = True
-        if not self._awake:
-            self._awake = True
-            self._wake(self)
+        self._rouse()
 
     def put_announcement(self, announcement: Announcement) -> None:
         """Presence changed; of several announcements only what they say last is told."""
@@ -200,9 +211,12 @@ class Session:
         batches, self._batches = self._batches, []
         self._queued_bytes = 0
         if not self._more:
+            self.is_quiet = self._opening is None and self._behind is None and self.closed is None
             return batches  # type: ignore[return-value]  # the caller's own list from now on
         self._more = False
-        return self._take_more(batches)
+        out = self._take_more(batches)
+        self.is_quiet = self._opening is None and self._behind is None and self.closed is None
+        return out
 
     def _take_more(self, batches: list[Batch]) -> list[Outgoing]:
         assert self.room is not None
@@ -231,6 +245,10 @@ class Session:
 
     def _put_more(self) -> None:
         self._more = True
+        self._rouse()
+
+    def _rouse(self) -> None:
         if not self._awake:
             self._awake = True
-            self._wake(self)
+            self.is_quiet = False
+            self.reader.wake(self)

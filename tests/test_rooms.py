@@ -23,7 +23,7 @@ from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
 from collabdoc.reader import Reader
 from collabdoc.rooms import Rooms
-from collabdoc.session import Session
+from collabdoc.session import Batch, Session
 from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
@@ -91,9 +91,15 @@ class House:
         self.helper = _Helper()
         self.woken: list[Session] = []
 
+    def wake(self, session: Session) -> None:
+        self.woken.append(session)
+
+    def deliver(self, session: Session, batch: Batch) -> bool:
+        return False
+
     async def join(self, name: str) -> Session:
         room = await self.rooms.open(name, create=True)
-        session = Session(1, Credentials(), Grant(User(), Permission.WRITE), self.woken.append, max_bytes=10_000)
+        session = Session(1, Credentials(), Grant(User(), Permission.WRITE), self, max_bytes=10_000)
         room.join(session, Open(1, name, b"\x00"))
         session.take()
         return session

@@ -41,8 +41,10 @@ class World:
 
     def turn(self) -> None:
         flushed = self.room.flush()
+        for session in flushed.quiet:
+            session.put_batch(flushed.batch)
         if flushed.updates:
-            self.on_the_way.append(flushed.updates)
+            self.on_the_way.append(list(flushed.updates))
         for person in self.people:
             person.hears()
 
@@ -142,7 +144,7 @@ class Person:
             1,
             Credentials(),
             Grant(self.user, self.permission),
-            self._wake,
+            self,
             max_bytes=self.world.limits.outbox_bytes,
             asked_to_resync=asked_to_resync,
         )
@@ -234,8 +236,11 @@ class Person:
         if self.is_open and not self._applying:
             self.sends(event.update)
 
-    def _wake(self, _: Session) -> None:
+    def wake(self, _: Session) -> None:
         self._mail = True
+
+    def deliver(self, session: Session, batch: Batch) -> bool:
+        return False
 
 
 __all__ = ["EPOCH", "Person", "State", "World"]

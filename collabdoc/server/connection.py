@@ -67,12 +67,12 @@ class Speaker(Protocol):
 class Connection:
     """One peer."""
 
-    __slots__ = ("_line", "_pong", "_reader", "_speaker", "_state", "_timeout", "close_code", "heard_s")
+    __slots__ = ("_pong", "_reader", "_speaker", "_state", "_timeout", "close_code", "heard_s", "line")
 
     def __init__(self, max_bytes: int) -> None:
         self._reader = FrameReader(max_bytes)
         self._state = State.OPEN
-        self._line: Line | None = None
+        self.line: Line  # from the handshake on
         self._speaker: Speaker | None = None
         self._pong: bytes | None = None
         self._timeout: asyncio.TimerHandle | None = None
@@ -99,20 +99,20 @@ class Connection:
         handler.finish()
         stream = handler.detach()
         stream.set_nodelay(True)
-        self._line = open_line(stream, self)
+        self.line = open_line(stream, self)
         self._speaker = handler.speak(self, subprotocol)
-        self._line.start()
+        self.line.start()
 
     def on_connection_close(self) -> None:
-        self.abort()
+        """The peer left during the handshake, before there was anything to end."""
 
     # The way out
 
     def close(self, code: int | None = None, reason: str = "") -> None:
         """Send a close and wait for the peer's; nothing more is said."""
-        if self._state is State.OPEN and self._line is not None:
+        if self._state is State.OPEN:
             self._state = State.CLOSING
-            self._line.write(encode_close(code, reason))
+            self.line.write(encode_close(code, reason))
             self._give_up_later()
 
     def abort(self) -> None:
@@ -122,8 +122,7 @@ class Connection:
         self._state = State.CLOSED
         if self._timeout is not None:
             self._timeout.cancel()
-        if self._line is not None:
-            self._line.close()
+        self.line.close()
         asyncio.get_running_loop().call_soon(self._tell_speaker)
 
     def ping(self) -> None:
@@ -138,15 +137,15 @@ class Connection:
     @property
     def is_congested(self) -> bool:
         """The peer has yet to take what was written: write nothing more before `on_drained`."""
-        return self._line is None or self._line.is_congested
+        return self.line.is_congested
 
     def has_progressed(self) -> bool:
-        return self._line is not None and self._line.has_progressed()
+        return self.line.has_progressed()
 
     def write(self, frames: bytes) -> None:
         """Send whole frames; not while congested."""
-        if self._state is State.OPEN and self._line is not None:
-            self._line.write(frames)
+        if self._state is State.OPEN:
+            self.line.write(frames)
 
     # The line's side
 
@@ -188,9 +187,8 @@ class Connection:
 
     def _on_close_frame(self, payload: bytes) -> None:
         self.close_code = int.from_bytes(payload[:2], "big") if payload else None
-        assert self._line is not None
         if self._state is State.OPEN:
-            self._line.write(encode_close(self.close_code))
+            self.line.write(encode_close(self.close_code))
         if self._state is not State.CLOSED:
             self._say_last()
 
@@ -201,8 +199,8 @@ class Connection:
 
     def _fail(self, code: int, reason: str) -> None:
         """Section 7.1.7: say why, then hear nothing more."""
-        if self._state is State.OPEN and self._line is not None:
-            self._line.write(encode_close(code, reason))
+        if self._state is State.OPEN:
+            self.line.write(encode_close(code, reason))
         if self._state is not State.CLOSED:
             if code == PROTOCOL_ERROR:
                 log.debug("a peer broke the protocol: %a", reason)
@@ -211,8 +209,7 @@ class Connection:
     def _say_last(self) -> None:
         # Closing at once would let the peer's system throw away our last words, if it has sent more than we have read.
         self._state = State.FAILED
-        assert self._line is not None
-        self._line.say_last()
+        self.line.say_last()
         self._give_up_later()
 
     def _give_up_later(self) -> None:
@@ -229,6 +226,6 @@ def send_all(speakers: Iterable[Speaker]) -> None:
                 said.append((speaker.connection, frames))
         except Exception:  # one peer's trouble is not to cost others what they are waiting for
             log.exception("what a peer is to hear could not be made")
-            speaker.connection.close(1011, "the server made a mistake")
+            speaker.connection.abort()
     for connection, frames in said:
         connection.write(frames)

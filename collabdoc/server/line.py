@@ -36,7 +36,7 @@ class Listener(Protocol):
 
 class Line(Protocol):
     is_congested: bool
-    """The peer reads more slowly than we write."""
+    """The peer reads more slowly than we write, or has heard our last words: write nothing now."""
 
     def start(self) -> None: ...
 
@@ -94,10 +94,11 @@ class SocketLine:
             self._listener.on_bytes(early)
 
     def write(self, data: bytes) -> None:
-        if self._socket is None:
-            return
         if self.is_congested:
-            self._rest = memoryview(bytes(self._rest) + data)
+            if self._rest:
+                self._rest = memoryview(bytes(self._rest) + data)
+            return
+        if self._socket is None or not data:
             return
         try:
             sent = self._socket.send(data)
@@ -114,7 +115,7 @@ class SocketLine:
             self._loop.add_writer(self._socket, self._write_rest)
 
     def has_progressed(self) -> bool:
-        if self._socket is None or not self.is_congested:
+        if self._socket is None or not self._rest:
             return False
         # What the system still holds counts as not taken: a slow peer may need minutes before it holds so little that
         # it lets us write again.
@@ -124,7 +125,8 @@ class SocketLine:
 
     def say_last(self) -> None:
         self._says_last = True
-        if self._socket is not None and not self.is_congested:
+        if self._socket is not None and not self._rest:
+            self.is_congested = True
             try:
                 self._socket.shutdown(socket.SHUT_WR)
             except OSError:
@@ -227,6 +229,7 @@ class StreamLine:
     def say_last(self) -> None:
         self._says_last = True
         if not self.is_congested:
+            self.is_congested = True
             self._stream.close()
 
     def close(self) -> None:

@@ -17,18 +17,19 @@ class _EncodedBatch:
 
 
 def frame_batch(session: Session, batch: Batch) -> bytes:
-    """The frame that hands a batch to one session."""
+    """The frame that hands a batch to one session; empty where all of it is the session's own."""
     encoded: _EncodedBatch | None = batch.encoded.get("native")
     if encoded is None:
         encoded = batch.encoded["native"] = _EncodedBatch(batch)
-    channel, packed = session.channel, encoded.packed
+    channel = session.channel
     if session in batch.own:
         own = set(batch.own[session])
-        others = [update for place, update in enumerate(packed) if place not in own]
-        return encode_frame(native.encode_updates(channel, batch.seq, others))
+        others = [update for place, update in enumerate(encoded.packed) if place not in own]
+        return encode_frame(native.encode_updates(channel, batch.seq, others)) if others else b""
     frame = encoded.by_channel.get(channel)
     if frame is None:
-        frame = encoded.by_channel[channel] = encode_frame(native.encode_updates(channel, batch.seq, packed))
+        frame = encode_frame(native.encode_updates(channel, batch.seq, encoded.packed))
+        encoded.by_channel[channel] = frame
     return frame
 
 

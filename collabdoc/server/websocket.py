@@ -73,6 +73,7 @@ class NativeSocket:
         "_credentials",
         "_ended",
         "_failed",
+        "_line",
         "_pong",
         "_ready",
         "_replies",
@@ -96,6 +97,7 @@ class NativeSocket:
         self._pong: Pong | None = None
         self._failed = False
         self.connection = connection
+        self._line = connection.line
         self.checked_s = context.monotonic()
         context.sockets.add(self)
 
@@ -120,6 +122,19 @@ class NativeSocket:
             self._context.rooms.leave(session)
         self._sessions.clear()
         self._context.leave(self)
+
+    # The sessions' side
+
+    def wake(self, session: Session) -> None:
+        self._ready.append(session)
+        self._context.turn.send.add(self)
+
+    def deliver(self, session: Session, batch: Batch) -> bool:
+        line = self._line
+        if self._failed or line.is_congested or self._ready:
+            return False
+        line.write(frame_batch(session, batch))
+        return True
 
     # The server's side
 
@@ -269,7 +284,7 @@ class NativeSocket:
             message.channel,
             credentials,
             grant,
-            self._wake,
+            self,
             max_bytes=context.settings.limits.outbox_bytes,
             asked_to_resync=message.document in self._asked_to_resync,
         )
@@ -325,10 +340,6 @@ class NativeSocket:
             task.cancel()
         if session := self._sessions.pop(channel, None):
             self._context.rooms.leave(session)
-
-    def _wake(self, session: Session) -> None:
-        self._ready.append(session)
-        self._schedule_flush()
 
     def _reply(self, payload: bytes) -> None:
         self._replies.append(payload)
