@@ -9,8 +9,7 @@
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,14 +41,20 @@ class Meta:
     kind: Kind | None = None
 
 
-@contextmanager
-def _pycrdt(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit, CollabdocError):
-        raise
-    except BaseException as error:  # noqa: BLE001  # pyo3's PanicException is no Exception
-        raise DocumentBroken(f"pycrdt failed while {doing}: {type(error).__name__}: {error!s:.200}") from None
+class _pycrdt:  # read as `with _pycrdt("loading")`
+    """Turns whatever pycrdt raises into `DocumentBroken`. A class: a generator's would cost as much as a small edit."""
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        # pyo3's PanicException is no Exception.
+        if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit, CollabdocError)):
+            raise DocumentBroken(f"pycrdt failed while {self._doing}: {type(error).__name__}: {error!s:.200}") from None
 
 
 class Document:

@@ -117,6 +117,7 @@ class Room:
         self._refusal = refusal
         self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
         self._openings: dict[bytes | int | None, bytes] = {}
+        self._meta_due = False
         self._gathered: list[_Entry] = []
         self._uncommitted: deque[_Entry] = deque()
         self._present_changed: set[int] = set()
@@ -198,7 +199,10 @@ class Room:
                     quiet.append(session)
                 else:
                     session.put_batch(batch)
-        return Flush(self._take_meta() if gathered else None, batch, quiet)
+        # Reading it costs as much as taking a letter, and letters are most of what comes.
+        if not all(info.is_text for info in batch.infos):
+            self._meta_due = True
+        return Flush(self._take_meta() if self._meta_due else None, batch, quiet)
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
@@ -355,7 +359,9 @@ class Room:
         if self.state is State.LOADING:
             return None
         try:
-            return self._document.take_meta()
+            meta = self._document.take_meta()
+            self._meta_due = False
+            return meta
         except DocumentBroken:
             self._break()
             return None

@@ -7,7 +7,7 @@
    session whose edits outgrew their bound. Until it is opened, a session gets nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from collabdoc.auth import Action, Credentials, Grant
@@ -81,8 +81,12 @@ class Reader(Protocol):
     def wake(self, session: "Session") -> None:
         """There is something to take."""
 
-    def deliver(self, session: "Session", batch: Batch) -> bool:
-        """Send a batch at once to a session that is quiet; False where that cannot be, and it has to be queued."""
+    def deliver(self, session: "Session", batch: Batch) -> "Delivery | None":
+        """How to hand a batch to a session that is quiet; None where that cannot be now, and it has to be queued."""
+
+
+Delivery = tuple[Callable[[bytes], None], bytes]
+"""What is to be called with which frame."""
 
 
 class Session:

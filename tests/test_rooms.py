@@ -94,8 +94,8 @@ class House:
     def wake(self, session: Session) -> None:
         self.woken.append(session)
 
-    def deliver(self, session: Session, batch: Batch) -> bool:
-        return False
+    def deliver(self, session: Session, batch: Batch) -> None:
+        return None
 
     async def join(self, name: str) -> Session:
         room = await self.rooms.open(name, create=True)

@@ -239,8 +239,8 @@ class Person:
     def wake(self, _: Session) -> None:
         self._mail = True
 
-    def deliver(self, session: Session, batch: Batch) -> bool:
-        return False
+    def deliver(self, session: Session, batch: Batch) -> None:
+        return None
 
 
 __all__ = ["EPOCH", "Person", "State", "World"]

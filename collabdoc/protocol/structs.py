@@ -64,6 +64,8 @@ class Structs:
 
     sections: list[Section] = field(default_factory=list)
     count: int = 0
+    is_text: bool = True
+    """Whether there is nothing but text and its formats, so that no entry of a map is set."""
     waits: bool = False
     """Whether any of them refers to another section's, beyond what the document has."""
     halves: "dict[int, array[int]]" = field(default_factory=dict)
@@ -165,6 +167,8 @@ def _read_section(
                 structs.missing.append("an update has a gap")
         else:
             length, position = _read_content(content, update, position, parts)
+            if content != _FORMAT:
+                structs.is_text = False
         if number >= next_step or needs:
             if needs:
                 structs.waits = True

@@ -47,6 +47,8 @@ class UpdateInfo:
     pairs: Pairs = field(default_factory=dict)
     plan: Plan | None = None
     """How to take it in pieces; None where it is small enough to be taken whole."""
+    is_text: bool = False
+    """Whether it only inserts text and formats: no entry of any map is another after it."""
 
     def cut(self, update: bytes) -> Iterable[bytes]:
         """The update that this was told of in the pieces in which pycrdt is to take it."""
@@ -85,7 +87,8 @@ def check_update(
         raise MissingDependencies(missing[0])
     plan = make_plan(structs, clocks, deletes_position)
     starts = {section.client: section.start for section in structs.sections}
-    return UpdateInfo(starts, ends, deletes, structs.halves, plan)
+    is_text = structs.is_text and not deletes and bool(ends)
+    return UpdateInfo(starts, ends, deletes, structs.halves, plan, is_text)
 
 
 def cut_taken(update: bytes, read_clocks: Callable[[], Mapping[int, int]]) -> Iterable[bytes]:

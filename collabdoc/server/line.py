@@ -12,6 +12,7 @@ import fcntl
 import socket
 import sys
 import termios
+from collections.abc import Callable
 from typing import Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
@@ -68,6 +69,7 @@ class SocketLine:
         "_loop",
         "_rest",
         "_says_last",
+        "_send",
         "_socket",
         "_taken",
         "_written",
@@ -76,6 +78,7 @@ class SocketLine:
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._socket, self._early = _take_socket(stream)
+        self._send: Callable[[bytes], int] = len if self._socket is None else self._socket.send
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._rest = _NOTHING
@@ -98,16 +101,15 @@ class SocketLine:
             if self._rest:
                 self._rest = memoryview(bytes(self._rest) + data)
             return
-        if self._socket is None or not data:
-            return
         try:
-            sent = self._socket.send(data)
+            sent = self._send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
             self._lose()
             return
         if sent < len(data):
+            assert self._socket is not None
             self._rest = memoryview(data)[sent:]
             self._written, self._taken = 0, -(2**63)
             self.is_congested = True
@@ -138,7 +140,7 @@ class SocketLine:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
-        self._socket = None
+        self._socket, self._send = None, len  # which takes all and sends nothing
         self._rest = _NOTHING
 
     def _read(self) -> None:

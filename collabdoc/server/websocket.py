@@ -41,7 +41,7 @@ from collabdoc.server.context import Context, credentials_of, with_token
 from collabdoc.server.frames import encode_frame
 from collabdoc.server.handshake import Handshake
 from collabdoc.server.native_frames import frame_announcement, frame_batch
-from collabdoc.session import Announcement, Batch, Outgoing, Session
+from collabdoc.session import Announcement, Batch, Delivery, Outgoing, Session
 
 log = logging.getLogger(__name__)
 
@@ -129,12 +129,11 @@ class NativeSocket:
         self._ready.append(session)
         self._context.turn.send.add(self)
 
-    def deliver(self, session: Session, batch: Batch) -> bool:
+    def deliver(self, session: Session, batch: Batch) -> Delivery | None:
         line = self._line
         if self._failed or line.is_congested or self._ready:
-            return False
-        line.write(frame_batch(session, batch))
-        return True
+            return None
+        return line.write, frame_batch(session, batch)
 
     # The server's side
 

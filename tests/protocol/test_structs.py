@@ -1,9 +1,13 @@
 """Reading structs: where a section may be cut, what it waits for, and what is counted before it is read."""
 
+from typing import Any
+
 import pytest
+from pycrdt import Doc, Map, Text
 
 from collabdoc.errors import Malformed, TooLarge
 from collabdoc.protocol.structs import STEP_STRUCTS, Structs, read_structs
+from collabdoc.protocol.update import check_update
 from collabdoc.protocol.values import Parts
 from tests.protocol.crafting import after, first, garbage, section, string, uint, update
 
@@ -103,3 +107,31 @@ def test_bytes_that_end_within_a_struct_are_told_from_malformed_ones() -> None:
     for end in range(1, len(crafted)):
         with pytest.raises((IndexError, Malformed)):
             read_structs(crafted[:end], {}, Parts(100), with_cuts=False)
+
+
+# Whether an update can have changed a map
+
+
+def test_an_update_says_whether_it_only_inserts_text() -> None:
+    doc: Doc[Any] = Doc(client_id=1)
+    text, meta = doc.get("t", type=Text), doc.get("meta", type=Map)
+    seen: list[bytes] = []
+    subscription = doc.observe(lambda event: seen.append(event.update))
+    text.insert(0, "hello", {"bold": True})
+    text.insert(2, "x")
+    meta["title"] = "a"
+    meta["title"] = "b"
+    del text[0]
+    text.format(0, 2, {"bold": None})
+    del meta["title"]
+    clocks: dict[int, int] = {}
+    told = []
+    for made in seen:
+        info = check_update(made, clocks)
+        clocks.update(info.ends)
+        told.append(info.is_text)
+    assert told == [True, True, False, False, False, False, False], (
+        "a format that takes the place of another deletes it"
+    )
+    assert not check_update(b"\x00\x00", {}).is_text
+    del subscription
