@@ -235,9 +235,8 @@ class Rooms:
         if slot is not None:
             if slot.task:
                 slot.task.cancel()
-            self._flushes.flush_now(
-                slot
-            )  # an edit that came behind the deletion would find no document, and end all writing
+            # An edit that came behind the deletion would find no document, and end all writing.
+            self._flushes.flush_now(slot)
             slot.room.drain()
         end: ProtocolError = Overloaded("the document could not be deleted, open it again")
         try:
@@ -262,7 +261,8 @@ class Rooms:
         self._start(slot, self._reload)
 
     def _start(self, slot: Slot, work: Callable[[Slot], Coroutine[None, None, None]]) -> None:
-        if slot.task is not None or self._draining:
+        # One that is not among the slots is being deleted: there is nothing to keep of it.
+        if slot.task is not None or self._draining or self._slots.get(slot.room.name) is not slot:
             return
 
         async def run() -> None:

@@ -387,3 +387,22 @@ async def test_what_waits_for_a_disk_that_is_full_does_not_wait_without_end(tmp_
         built.store.refuses_to_append = True
         with pytest.raises(Overloaded, match="not saved yet"):
             await built.rooms.create("b", title="", kind="text")
+
+
+async def test_a_document_that_broke_in_the_same_turn_as_its_deletion_is_deleted_and_not_loaded(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        await built.types(session, "a")
+        room = built.rooms._slots["a"].room
+        deleting = asyncio.ensure_future(built.rooms.delete("a"))
+        await asyncio.sleep(0)
+        room._break()
+        loads = built.store.loads
+        assert await deleting
+        assert session.closed is not None
+        assert session.closed.code == 4404
+        again = await built.rooms.open("a", create=True)
+        for _ in range(10):
+            await asyncio.sleep(0.001)
+        assert built.store.loads == loads + 2, "of the document that was made anew"
+        assert built.rooms._slots["a"].room is again
