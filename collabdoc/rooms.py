@@ -102,7 +102,7 @@ class Rooms:
                     raise error
             else:
                 task = self._loading[name] = asyncio.create_task(self._load(name, create=create))
-                task.add_done_callback(lambda _: self._loading.pop(name))
+                task.add_done_callback(lambda task: self._loaded(name, task))
                 # Shielded: others may wait for it by then.
                 return await asyncio.shield(task)
 
@@ -194,6 +194,11 @@ class Rooms:
                 await asyncio.wait([slot.task])
             if slot.log_updates:
                 await self._guarded(slot, self._snapshot)
+
+    def _loaded(self, name: str, task: "asyncio.Task[Room]") -> None:
+        del self._loading[name]
+        if not task.cancelled():
+            task.exception()  # whoever asked may have gone, and asyncio would log what nobody looked at
 
     async def _load(self, name: str, *, create: bool) -> Room:
         try:
