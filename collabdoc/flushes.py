@@ -101,16 +101,16 @@ class Flushes:
         if room.wants_flush:
             slot.flushed_s = self._monotonic()
         flushed = room.flush()
-        # Made first and then sent: peers get it close together, and the system has less waking to do.
-        deliveries = [_deliver(session, flushed.batch) for session in flushed.quiet]
-        for delivery in deliveries:
-            if delivery is not None and delivery[1]:
-                delivery[0](delivery[1])
         if flushed.updates:
             count, size, meta = len(flushed.updates), sum(map(len, flushed.updates)), flushed.meta
             append = Append(room.name, flushed.updates, (meta.title, meta.kind or "") if meta else None)
             self._to_store.append((append, lambda last_seq: self._told_committed(slot, count, size, last_seq)))
             self._turn.store.add(self)
+        # Made first and then sent: peers get it close together, and the system has less waking to do.
+        deliveries = [_deliver(session, flushed.batch) for session in flushed.quiet]
+        for delivery in deliveries:
+            if delivery is not None and delivery[1]:
+                delivery[0](delivery[1])
         if room.state is State.LOADING:
             self._told_broke(slot)
 

@@ -163,9 +163,8 @@ class Room:
             session.close(Malformed(f"channel {session.channel} is not open yet"))
         elif isinstance(message, Awareness):
             try:
-                self._present_changed |= self.awareness.receive(
-                    session, message.awareness, known=session.grant.user.presence()
-                )
+                known = session.grant.user.presence()
+                self._present_changed |= self.awareness.receive(session, message.awareness, known=known)
             except ProtocolError as error:
                 session.close(error)
         elif message.id != session.last_id + 1:
@@ -200,9 +199,8 @@ class Room:
                 else:
                     session.put_batch(batch)
         # Reading it costs as much as taking a letter, and letters are most of what comes.
-        if not all(info.is_text for info in batch.infos):
-            self._meta_due = True
-        return Flush(self._take_meta() if self._meta_due else None, batch, quiet)
+        self._meta_due = self._meta_due or not all(info.is_text for info in batch.infos)
+        return Flush(self._take_meta() if gathered and self._meta_due else None, batch, quiet)
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
@@ -248,6 +246,9 @@ class Room:
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
+        if self.state is State.LOADING:  # which it will not be: what broke is not read
+            for session in self.sessions:
+                session.give_up(Overloaded("the document is being closed, open it again"))
         self.state = transition(self.state, "drain")
 
     def close(self, error: ProtocolError) -> None:

@@ -102,7 +102,7 @@ class Rooms:
                     raise error
             else:
                 task = self._loading[name] = asyncio.create_task(self._load(name, create=create))
-                task.add_done_callback(lambda _: self._loading.pop(name))
+                task.add_done_callback(lambda task: self._loaded(name, task))
                 # Shielded: others may wait for it by then.
                 return await asyncio.shield(task)
 
@@ -195,6 +195,11 @@ class Rooms:
             if slot.log_updates:
                 await self._guarded(slot, self._snapshot)
 
+    def _loaded(self, name: str, task: "asyncio.Task[Room]") -> None:
+        del self._loading[name]
+        if not task.cancelled():
+            task.exception()  # whoever asked may have gone, and asyncio would log what nobody looked at
+
     async def _load(self, name: str, *, create: bool) -> Room:
         try:
             loaded = await self._reader.call(lambda: self._store.load(name))
@@ -235,9 +240,8 @@ class Rooms:
         if slot is not None:
             if slot.task:
                 slot.task.cancel()
-            self._flushes.flush_now(
-                slot
-            )  # an edit that came behind the deletion would find no document, and end all writing
+            # An edit that came behind the deletion would find no document, and end all writing.
+            self._flushes.flush_now(slot)
             slot.room.drain()
         end: ProtocolError = Overloaded("the document could not be deleted, open it again")
         try:
@@ -262,7 +266,8 @@ class Rooms:
         self._start(slot, self._reload)
 
     def _start(self, slot: Slot, work: Callable[[Slot], Coroutine[None, None, None]]) -> None:
-        if slot.task is not None or self._draining:
+        # One that is not among the slots is being deleted: there is nothing to keep of it.
+        if slot.task is not None or self._draining or self._slots.get(slot.room.name) is not slot:
             return
 
         async def run() -> None:

@@ -206,8 +206,13 @@ class Session:
 
     def retry(self) -> None:
         """The document can be read again: what could not be made of it can be taken."""
-        if self.is_opening or self._behind is not None:
+        if self._waits_for_document:
             self._put_more()
+
+    def give_up(self, error: ProtocolError) -> None:
+        """The document will not be read again: close, if something is still to be made of it."""
+        if self._waits_for_document:
+            self.close(error)
 
     def take(self) -> list[Outgoing]:
         """What to send now, in order."""
@@ -221,6 +226,10 @@ class Session:
         out = self._take_more(batches)
         self.is_quiet = self._opening is None and self._behind is None and self.closed is None
         return out
+
+    @property
+    def _waits_for_document(self) -> bool:
+        return self._opening is not None or self._behind is not None
 
     def _take_more(self, batches: list[Batch]) -> list[Outgoing]:
         assert self.room is not None

@@ -61,10 +61,12 @@ class Turn:
             self._loop.call_soon(self._run)
 
     def _run(self) -> None:
-        self.flush.run()
-        self.send.run()
-        self.store.run()
-        self._is_scheduled = False
-        # What a stage left for one before it.
-        if self.flush._due or self.send._due or self.store._due:
-            self._schedule()
+        try:
+            self.flush.run()
+            self.send.run()
+            self.store.run()
+        finally:  # a panic of pycrdt is no `Exception`, and is not to silence every document
+            self._is_scheduled = False
+            # What a stage left for one before it.
+            if self.flush._due or self.send._due or self.store._due:
+                self._schedule()

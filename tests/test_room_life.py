@@ -5,7 +5,7 @@ from pycrdt import Doc, Text
 
 from collabdoc.awareness import Entry, encode
 from collabdoc.config import Limits
-from collabdoc.document import Document, merge
+from collabdoc.document import EMPTY_UPDATE, Document, Meta, make_meta, merge
 from collabdoc.errors import DocumentBroken, Overloaded
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Saved
 from collabdoc.room import TRANSITIONS, State, transition
@@ -171,3 +171,30 @@ def test_the_life_of_a_room_is_one_table() -> None:
     with pytest.raises(KeyError):
         transition(State.CLOSED, "loaded")
     assert not [state for state, _ in TRANSITIONS if state is State.CLOSED]
+
+
+def test_a_title_set_as_the_document_broke_is_stored_with_the_next_edit_and_not_lost_with_presence() -> None:
+    world = World()
+    ana = world.person("ana")
+    ana.sends(make_meta(title="T", kind="text"))
+    world.room._break()
+    world.turn()
+    world.commit()
+    world.room.reload(Document(EMPTY_UPDATE, world.disk), size_bytes=0)
+    ana.is_present(encode([Entry(7, 1, b"{}")]))
+    assert world.room.flush().meta is None, "nothing is stored with it"
+    ana.types("a")
+    assert world.room.flush().meta == Meta("T", "text")
+
+
+def test_what_broke_is_not_read_while_it_drains_and_who_waits_for_it_is_closed() -> None:
+    world = World()
+    world.person("ana").types("a")
+    world.turn()
+    world.commit()
+    world.room._break()
+    bob = world.person("bob")
+    world.room.drain()
+    bob.hears()
+    assert [message.code for message in bob.heard_of(Closed)] == [1013]
+    assert bob.heard_of(Opened) == []

@@ -1,6 +1,7 @@
 """The registry: loading once, snapshots, leaving memory, deleting, loading anew, and a store that fails."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -387,3 +388,37 @@ async def test_what_waits_for_a_disk_that_is_full_does_not_wait_without_end(tmp_
         built.store.refuses_to_append = True
         with pytest.raises(Overloaded, match="not saved yet"):
             await built.rooms.create("b", title="", kind="text")
+
+
+async def test_a_document_that_broke_in_the_same_turn_as_its_deletion_is_deleted_and_not_loaded(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        await built.types(session, "a")
+        room = built.rooms._slots["a"].room
+        deleting = asyncio.ensure_future(built.rooms.delete("a"))
+        await asyncio.sleep(0)
+        room._break()
+        loads = built.store.loads
+        assert await deleting
+        assert session.closed is not None
+        assert session.closed.code == 4404
+        again = await built.rooms.open("a", create=True)
+        for _ in range(10):
+            await asyncio.sleep(0.001)
+        assert built.store.loads == loads + 2, "of the document that was made anew"
+        assert built.rooms._slots["a"].room is again
+
+
+async def test_nothing_is_logged_where_whoever_asked_for_a_document_that_is_not_there_has_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with house(tmp_path) as built:
+        asking = asyncio.ensure_future(built.rooms.open("a", create=False))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+        del asking  # and with it all that knew of the loading
+        while built.rooms._loading:
+            await asyncio.sleep(0.001)
+        gc.collect()
+        assert caplog.records == []

@@ -63,7 +63,6 @@ def make_application(context: Context) -> Application:
         default_handler_class=api.NotFound,
         default_handler_args=shared,
         log_function=_log_request,
-        websocket_max_message_size=context.settings.limits.frame_bytes,
     )
 
 

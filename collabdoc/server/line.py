@@ -32,7 +32,7 @@ class Listener(Protocol):
         """The peer has caught up."""
 
     def on_lost(self) -> None:
-        """The peer has closed the line, or it broke. Called once, and not after `close`."""
+        """The peer has closed the line, or it broke. It may have been closed from here meanwhile."""
 
 
 class Line(Protocol):
@@ -250,6 +250,7 @@ class StreamLine:
 
     def _finish(self, written: "asyncio.Future[None]") -> None:
         if written.cancelled() or written.exception() is not None:
+            self._drained.set()  # the reading side hears of it, once it need not wait
             return
         if self.is_congested and not self._stream.writing():
             self.is_congested = False

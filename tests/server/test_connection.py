@@ -300,3 +300,19 @@ async def test_last_words_come_behind_what_a_slow_peer_has_yet_to_take(tls: Tls)
         assert await peer.hears() == (CLOSE, (1012).to_bytes(2, "big") + b"restarting")
         peer.says(close(1012))
         await peer.heard.closed.wait()
+
+
+async def test_who_goes_while_frames_wait_that_it_did_not_read_is_noticed(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        connection = peer.heard.connection
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that also reads
+        for _ in range(5):
+            while not connection.is_congested:
+                connection.write(encode_frame(bytes(1_000_000)))
+            await asyncio.sleep(0.02)
+        peer.says(frame(BINARY, b"x"))
+        await asyncio.sleep(0.05)  # until it has arrived, and waits to be heard
+        peer.writer.transport.abort()
+        await asyncio.wait_for(peer.heard.closed.wait(), 10)
+        assert peer.heard.closes == 1

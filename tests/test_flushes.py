@@ -1,0 +1,151 @@
+"""When rooms hand out: at once where little happens, gathered where much does, and to the writer whatever peers do."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import cast
+
+import pytest
+
+from collabdoc.auth import Credentials, Grant, Permission, User
+from collabdoc.awareness import Entry, encode
+from collabdoc.config import Limits
+from collabdoc.document import Document
+from collabdoc.flushes import Flushes, Slot
+from collabdoc.protocol.messages import Awareness, Open, Update
+from collabdoc.room import Room
+from collabdoc.session import Announcement, Batch, Delivery, Session
+from collabdoc.turn import Turn
+from collabdoc.writer import Submission, Writer
+from tests.server.wire import typed
+
+pytestmark = pytest.mark.gen_test(timeout=10)
+
+
+class Stand:
+    """A room that is driven, a clock that stands still, and what was told to whom."""
+
+    def __init__(self, limits: Limits | None = None, *, sessions: int = 2) -> None:
+        limits = limits or Limits()
+        self.now_s = 0.0
+        self.delivered: list[Session] = []
+        self.stored: list[bytes] = []
+        self.is_congested = False
+        self.fault: Callable[[bytes], None] | None = None
+        self.flushes = Flushes(
+            Turn(),
+            cast(Writer, self),
+            limits,
+            committed=lambda *_: None,
+            broke=lambda _: None,
+            monotonic=lambda: self.now_s,
+        )
+        room = Room(
+            "a", "e", Document(), seq=0, recent=[], size_bytes=0, limits=limits, server="s", refusal=lambda: None
+        )
+        self.slot = Slot(room, 0, 0)
+        self.sessions = [self._join() for _ in range(sessions)]
+
+    def _join(self) -> Session:
+        session = Session(1, Credentials(), Grant(User(), Permission.WRITE), self, max_bytes=10_000)
+        self.slot.room.join(session, Open(1, "a", b"\x00"))
+        session.take()
+        return session
+
+    def says(self, author: Session, message: Update | Awareness) -> None:
+        self.slot.room.receive(author, message)
+        self.flushes.schedule(self.slot)
+
+    def types(self, text: str) -> bytes:
+        author = self.sessions[0]
+        update = typed(text, client_id=author.last_id + 1)
+        self.says(author, Update(1, author.last_id + 1, update))
+        return update
+
+    def is_present(self, clock: int) -> None:
+        self.says(self.sessions[0], Awareness(1, encode([Entry(7, clock, b"{}")])))
+
+    def has_heard(self, kind: type[Batch] | type[Announcement]) -> bool:
+        return any(isinstance(said, kind) for said in self.sessions[1].take())
+
+    # What the flushes take it for
+
+    def submit(self, submissions: Iterable[Submission]) -> None:
+        self.stored += [update for append, _ in submissions for update in append.updates]
+
+    def wake(self, session: Session) -> None: ...
+
+    def deliver(self, session: Session, batch: Batch) -> Delivery | None:
+        if self.is_congested:
+            return None
+        return self.fault or (lambda _: self.delivered.append(session)), b"a frame"
+
+
+async def test_who_is_quiet_is_handed_an_edit_and_who_is_not_finds_it_queued() -> None:
+    stand = Stand()
+    stand.types("a")
+    await asyncio.sleep(0)
+    assert stand.sessions[1] in stand.delivered
+    assert not stand.has_heard(Batch)
+    stand.delivered, stand.is_congested, stand.now_s = [], True, 1.0
+    stand.types("b")
+    await asyncio.sleep(0)
+    stand.is_congested, stand.now_s = False, 2.0
+    stand.types("c")
+    await asyncio.sleep(0)
+    assert stand.sessions[1] not in stand.delivered, "an edit does not overtake one that waits"
+    assert len(stand.sessions[1].take()) == 2
+
+
+async def test_an_edit_gets_to_the_writer_even_where_handing_it_out_fails() -> None:
+    stand = Stand()
+
+    def fail(_: bytes) -> None:
+        raise RuntimeError("a fault of a socket")
+
+    stand.fault = fail
+    update = stand.types("a")
+    await asyncio.sleep(0)
+    assert stand.stored == [update]
+
+
+async def test_edits_of_a_busy_document_gather_for_batch_ms() -> None:
+    stand = Stand(Limits(batch_ms=0.05, presence_ms=1_000), sessions=50)
+    first = stand.types("a")
+    await asyncio.sleep(0)
+    assert stand.stored == [first], "where nothing happened before, it is not waited"
+    second, third = stand.types("b"), stand.types("c")
+    assert stand.slot.due_s == pytest.approx(0.05 / 1000), "50 sessions would take ten times as long"
+    while len(stand.stored) < 3:
+        await asyncio.sleep(0.001)
+    assert stand.stored == [first, second, third]
+
+
+async def test_presence_gathers_for_presence_ms_and_edits_take_it_along() -> None:
+    stand = Stand(Limits(batch_ms=0.01, presence_ms=0.3), sessions=50)
+    stand.is_present(1)
+    await asyncio.sleep(0)
+    assert stand.has_heard(Announcement)
+    stand.is_present(2)
+    assert stand.slot.due_s == pytest.approx(0.3 / 1000)
+    stand.types("a")
+    assert stand.slot.due_s == pytest.approx(0.01 / 1000)
+    while not stand.stored:
+        await asyncio.sleep(0.001)
+    assert stand.has_heard(Announcement)
+
+
+async def test_a_document_of_few_is_gathered_no_longer_than_telling_them_takes() -> None:
+    stand = Stand(sessions=2)
+    stand.types("a")
+    await asyncio.sleep(0)
+    stand.types("b")
+    assert stand.slot.due_s == pytest.approx(20e-6)
+
+
+async def test_what_is_flushed_now_is_with_the_writer_at_once() -> None:
+    stand = Stand()
+    first = stand.types("a")
+    stand.flushes.flush_now(stand.slot)
+    assert stand.stored == [first]
+    await asyncio.sleep(0)
+    assert stand.stored == [first]
