@@ -52,8 +52,8 @@ def token(user: str, docs: tuple[str, ...], name: str | None, expires: str, key_
     Its id, with which `collabdoc revoke --token-id` takes it back, goes to standard error.
     """
     lasts_s = _read_time(expires)
-    allowed = dict(each.rpartition("=")[::2] for each in docs)
-    if bad := [f"{pattern}={role}" for pattern, role in allowed.items() if role.upper() not in Permission.__members__]:
+    parts = [(each, *each.rpartition("=")[::2]) for each in docs]
+    if bad := [each for each, pattern, role in parts if not pattern or role.upper() not in Permission.__members__]:
         raise UsageError(f"--docs is {bad[0]!r:.80}, expected PATTERN=read, comment, write or admin")
     try:
         key = key_file.read_bytes() if key_file else os.environ.get("COLLABDOC_TOKEN_KEY", "").encode()
@@ -61,6 +61,7 @@ def token(user: str, docs: tuple[str, ...], name: str | None, expires: str, key_
         raise UsageError(f"the key {key_file} cannot be read: {error.strerror}") from None
     if not key:
         raise UsageError("a token needs a key to sign with: --key-file, or the variable COLLABDOC_TOKEN_KEY")
+    allowed = {pattern: role for _, pattern, role in parts}
     now = time.time()
     token_id = secrets.token_hex(8)
     claims: dict[str, Any] = {"sub": user, "docs": allowed, "iat": now, "exp": int(now) + lasts_s, "jti": token_id}

@@ -116,6 +116,11 @@ def test_sign_ins_are_taken_back_by_user_and_by_id(server: ServerProcess) -> Non
     fails(run("revoke", "--user", "boss", COLLABDOC_TOKEN=token("ana", "*=write")), "admin of all documents")
 
 
+@pytest.mark.parametrize("docs", ["*", "read", "=read", "*=boss"])
+def test_a_grant_that_is_none_is_shown_as_it_was_given(docs: str) -> None:
+    fails(run("token", "--user", "ana", "--docs", docs, COLLABDOC_TOKEN_KEY=SECRET), f"--docs is '{docs}', expected")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

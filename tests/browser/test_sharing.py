@@ -153,6 +153,42 @@ def test_half_a_link_is_told_to_be_half(token_server: ServerProcess, ana: Person
     expect(ana.on("share-refused")).to_contain_text("This link is not complete")
 
 
+def test_the_keyboard_begins_at_the_role_and_comes_back_to_the_button(host: Person) -> None:
+    make_document(host, "keys/plan.md")
+    host.opens("keys/plan.md")
+    host.on("share").focus()
+    host.presses("Enter")
+    expect(host.on("share-read")).to_be_focused()
+    host.presses("ArrowRight", "ArrowRight", "Tab", "Tab", "Tab", "Enter")
+    expect(host.on("share-row")).to_contain_text("Can edit · ends in 7 days")
+    host.presses("Escape")
+    expect(host.on("share-dialog")).to_have_count(0)
+    expect(host.on("share")).to_be_focused()
+
+
+def test_escape_keeps_the_link_and_leaves_the_dialog_open(host: Person) -> None:
+    make_document(host, "escape/plan.md")
+    host.opens("escape/plan.md")
+    _make_link(host, "read", "Ben")
+    host.on("share-take-back").click()
+    expect(host.page.get_by_role("button", name="Keep")).to_be_focused()
+    host.presses("Escape")
+    expect(host.on("share-confirm")).to_have_count(0)
+    expect(host.on("share-take-back")).to_be_focused()
+    host.presses("Escape")
+    expect(host.on("share-dialog")).to_have_count(0)
+
+
+def test_a_long_label_stays_within_the_dialog(host: Person, people: People) -> None:
+    make_document(host, "wide/plan.md", title="W" * 90)
+    host.opens("wide/plan.md")
+    _make_link(host, "read", "W" * 100)
+    host.on("share-take-back").click()
+    host.on("share-confirm").click()
+    expect(host.on("share-voice")).to_contain_text("Taken back")
+    assert host.on("share-dialog").evaluate("(dialog) => dialog.scrollWidth <= dialog.clientWidth")
+
+
 def test_a_link_is_taken_back_only_after_a_question(host: Person) -> None:
     make_document(host, "asked/plan.md")
     host.opens("asked/plan.md")

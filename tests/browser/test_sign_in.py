@@ -64,6 +64,14 @@ def test_the_list_is_shown_to_whoever_is_signed_in_until_they_sign_out(
     assert ana.context.cookies() == []
 
 
+def test_whoever_may_not_make_a_document_is_told_that(token_server: ServerProcess, ana: Person, watch: Watch) -> None:
+    watch.tolerates("status of 403")
+    sign_in(ana, token_for("ana", {"mine/*": "write"}))
+    ana.visits("/")
+    ana.on("new-text").click()
+    expect(ana.page.get_by_role("alert")).to_have_text("Your sign-in does not let you make a document of this name.")
+
+
 def test_a_token_that_is_not_taken_is_said_why(token_server: ServerProcess, ana: Person, watch: Watch) -> None:
     watch.tolerates("status of 401")
     ana.visits("/sign-in")

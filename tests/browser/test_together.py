@@ -149,6 +149,25 @@ def test_a_link_is_made_from_the_selection_and_reaches_the_others(ana: Person, b
     expect(ben.editor.locator("a")).to_contain_text("page")
 
 
+def test_a_link_is_made_from_what_was_selected_just_now(ana: Person) -> None:
+    """A busy browser tells of a selection late, and the next keys may come before it does."""
+    ana.opens_new("links/quick")
+    ana.types("our page")
+    asked = ana.editor.evaluate(
+        """(editor) => {
+          getSelection().modify('extend', 'backward', 'word')
+          const key = { key: 'k', ctrlKey: true, bubbles: true, cancelable: true }
+          editor.dispatchEvent(new KeyboardEvent('keydown', key))
+          return document.activeElement.ariaLabel
+        }"""
+    )
+    assert asked == "Address of the link", "the next key goes there, and not over the selected text"
+    ana.page.get_by_label("Address of the link").last.fill("example.org/plan")
+    ana.presses("Enter")
+    expect(ana.editor.locator("a")).to_have_text("page")
+    ana.reads("our page")
+
+
 def test_two_tabs_of_one_person_count_as_one_and_share_what_is_kept(ana: Person) -> None:
     """They share one IndexedDB: what both keep there offline must come out once."""
     ana.opens_new("tabs", kind="text")

@@ -18,14 +18,25 @@ export function attachPopover(button: HTMLButtonElement, label: string, onOpen: 
   button.setAttribute('aria-expanded', 'false')
   // Declared, not done by a click handler: only so does the browser know that a press on the button is no click elsewhere.
   button.popoverTargetElement = panel
-  panel.addEventListener('toggle', (event) => {
-    const isOpen = (event as ToggleEvent).newState === 'open'
-    button.setAttribute('aria-expanded', String(isOpen))
-    if (!isOpen) return
+  let isReady = false
+  const ready = (): void => {
+    if (isReady) return
+    isReady = true
+    button.setAttribute('aria-expanded', 'true')
     onOpen()
     place(panel, button)
+  }
+  panel.addEventListener('toggle', (event) => {
+    if ((event as ToggleEvent).newState === 'open') return ready()
+    isReady = false
+    button.setAttribute('aria-expanded', 'false')
   })
-  return { panel, open: () => panel.showPopover(), close: () => panel.hidePopover() }
+  const open = (): void => {
+    panel.showPopover()
+    // The event comes later than the next key, which belongs into the panel already.
+    ready()
+  }
+  return { panel, open, close: () => panel.hidePopover() }
 }
 
 function place(panel: HTMLElement, button: HTMLElement): void {

@@ -55,6 +55,8 @@ export class Toolbar {
     if (!(IS_MAC ? event.metaKey : event.ctrlKey) || event.shiftKey || event.altKey) return false
     const keys = `Mod-${event.key.toUpperCase()}`
     const tool = this.#tools.find(({ command, popover }) => popover && command.keys === keys && command.isEnabled())
+    // A busy browser tells editors late of a selection; once the question has the focus, they would not look any more.
+    if (tool !== undefined) document.dispatchEvent(new Event('selectionchange'))
     tool?.popover?.open()
     return tool !== undefined
   }

@@ -24,7 +24,7 @@ export function createPanel(): HTMLElement {
       const made = await createNamed(kind, title.value.trim())
       location.assign(documentUrl(made.name))
     } catch (error) {
-      fill(problem, reasonOf(error, 'The document could not be created.'))
+      fill(problem, refusalOf(error))
       for (const button of buttons) button.disabled = false
     }
   }
@@ -47,6 +47,11 @@ export function createPanel(): HTMLElement {
     if (event.key === 'Enter' && !event.isComposing) void create(kindOfName(title.value.trim()) ?? 'rich')
   })
   return form
+}
+
+function refusalOf(error: unknown): string {
+  if (error instanceof ApiError && error.status === 403) return 'Your sign-in does not let you make a document of this name.'
+  return reasonOf(error, 'The document could not be created.')
 }
 
 /** The address follows the title where it can; where that is taken, the server makes one up. */

@@ -40,7 +40,7 @@ function linkForm(name: string, onMade: (link: ShareLink) => void): HTMLElement 
     h(
       'label',
       {},
-      h('input', { type: 'radio', name: 'share-role', value, checked: value === 'read', 'data-testid': `share-${value}` }),
+      h('input', { type: 'radio', name: 'share-role', value, checked: value === 'read', autofocus: value === 'read', 'data-testid': `share-${value}` }),
       h('span', {}, roleInWords(value)),
     ),
   )
@@ -57,8 +57,8 @@ function linkForm(name: string, onMade: (link: ShareLink) => void): HTMLElement 
     'form',
     { class: 'share-form' },
     h('fieldset', { class: 'segments' }, h('legend', { class: 'visually-hidden' }, 'What the link allows'), ...roles),
-    h('p', { class: 'share-remark share-no-comments' }, 'This editor has no comments yet: until then, who may comment may read.'),
-    h('label', { class: 'share-span' }, h('span', {}, 'Ends after'), span),
+    h('p', { class: 'share-remark share-no-comments' }, 'There are no comments yet: until there are, this link lets people read.'),
+    h('label', { class: 'share-span' }, h('span', {}, 'Ends'), span),
     h('label', { class: 'share-label' }, h('span', {}, 'Who is it for? (optional)'), label),
     make,
     problem,
@@ -182,10 +182,17 @@ class LinkList {
       keep,
       confirm,
     )
-    keep.addEventListener('click', () => {
+    const answerNo = (): void => {
       question.remove()
       back.hidden = false
       back.focus()
+    }
+    keep.addEventListener('click', answerNo)
+    question.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape') return
+      // Escape answers the question; the dialog around it stays.
+      event.preventDefault()
+      answerNo()
     })
     confirm.addEventListener('click', () => void this.#takeBack(link, confirm))
     back.hidden = true

@@ -6,11 +6,11 @@ const DAY_S = 24 * 60 * 60
 
 /** How long a new link may work; null for ever. */
 export const SPANS: readonly { readonly label: string; readonly seconds: number | null }[] = [
-  { label: '1 hour', seconds: 60 * 60 },
-  { label: '1 day', seconds: DAY_S },
-  { label: '7 days', seconds: 7 * DAY_S },
-  { label: '30 days', seconds: 30 * DAY_S },
-  { label: 'Never', seconds: null },
+  { label: 'after 1 hour', seconds: 60 * 60 },
+  { label: 'after 1 day', seconds: DAY_S },
+  { label: 'after 7 days', seconds: 7 * DAY_S },
+  { label: 'after 30 days', seconds: 30 * DAY_S },
+  { label: 'never', seconds: null },
 ]
 export const USUAL_SPAN_S = 7 * DAY_S
 
