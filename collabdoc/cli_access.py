@@ -15,10 +15,9 @@ from collabdoc.auth import Permission
 from collabdoc.errors import UsageError
 from collabdoc.protocol.native import check_name
 from collabdoc.tokens import sign_token
-from collabdoc.transfer import ServerPlace, path_of
+from collabdoc.transfer import TOKEN_VARIABLE, ServerPlace, path_of
 
 URL = "http://127.0.0.1:8080"
-TOKEN_VARIABLE = "COLLABDOC_TOKEN"  # noqa: S105  # the name of a variable
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
 _ID = re.compile(r"[0-9a-f]{1,64}")
 _Result = TypeVar("_Result")

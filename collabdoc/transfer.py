@@ -20,6 +20,8 @@ from collabdoc.protocol.native import MAX_NAME_CHARACTERS, check_name
 from collabdoc.store.base import Append
 from collabdoc.store.sqlite import SqliteStore
 
+TOKEN_VARIABLE = "COLLABDOC_TOKEN"  # noqa: S105  # the name of a variable
+"""Where the commands find the token that they show to a server."""
 _TIMEOUT_S = 60.0
 
 
@@ -90,9 +92,12 @@ class ServerPlace:
             request_timeout=_TIMEOUT_S,
         )
         try:
-            return await AsyncHTTPClient().fetch(request, raise_error=False)
+            response = await AsyncHTTPClient().fetch(request, raise_error=False)
         except (OSError, HTTPClientError, ValueError) as error:
             raise UsageError(f"no server answers at {self._url}: {error}") from None
+        if response.code == 401 and not self._token:
+            raise UsageError(f"the server at {self._url} asks for a token: put one into the variable {TOKEN_VARIABLE}")
+        return response
 
 
 class FolderPlace:

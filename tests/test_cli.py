@@ -202,7 +202,7 @@ def test_a_server_with_tokens_serves_who_has_one(tmp_path: Path, monkeypatch: py
     note = tmp_path / "note.txt"
     note.write_text("hello")
     with ServerProcess(tmp_path / "data", "--auth", "token") as server:
-        fails(run("import", str(note), "--url", server.url), "sign in")
+        fails(run("import", str(note), "--url", server.url), "asks for a token")
         token = run("token", "--user", "ana", "--docs", "*=write", "--expires", "30m").stdout.strip()
         assert run("import", str(note), "--url", server.url, COLLABDOC_TOKEN=token).returncode == 0
         assert run("export", "note.txt", "--url", server.url, COLLABDOC_TOKEN=token).stdout == "hello"

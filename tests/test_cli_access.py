@@ -144,3 +144,8 @@ def test_an_open_server_is_told_apart(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as started:
         fails(run("links", "make", "a", "--url", started.url), "--auth token")
         fails(run("revoke", "--user", "ana", "--url", started.url), "--auth token")
+
+
+def test_who_shows_no_token_is_told_where_one_goes(server: ServerProcess) -> None:
+    for command in (["export", "note.txt"], ["links", "list", "note.txt"], ["revoke", "--user", "ana"]):
+        fails(run(*command, COLLABDOC_TOKEN=""), "into the variable COLLABDOC_TOKEN")
