@@ -20,7 +20,6 @@ from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 READ_BYTES = 64 * 1024
 """At most so much is read and handled before others have their turn."""
 _NOTHING = memoryview(b"")
-_buffer = memoryview(bytearray(READ_BYTES))  # for all lines: each read is copied out of it before the next
 
 
 class Listener(Protocol):
@@ -146,13 +145,13 @@ class SocketLine:
     def _read(self) -> None:
         assert self._socket is not None
         try:
-            count = self._socket.recv_into(_buffer)
+            data = self._socket.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            count = 0
-        if count:
-            self._listener.on_bytes(bytes(_buffer[:count]))
+            data = b""
+        if data:
+            self._listener.on_bytes(data)
         else:
             self._lose()
 

@@ -299,6 +299,7 @@ async def test_last_words_come_behind_what_a_slow_peer_has_yet_to_take(tls: Tls)
             assert await peer.hears() == (BINARY, bytes(1_000_000))
         assert await peer.hears() == (CLOSE, (1012).to_bytes(2, "big") + b"restarting")
         peer.says(close(1012))
+        peer.writer.close()
         await peer.heard.closed.wait()
 
 
