@@ -156,6 +156,7 @@ def test_half_a_link_is_told_to_be_half(token_server: ServerProcess, ana: Person
 def test_the_keyboard_begins_at_the_role_and_comes_back_to_the_button(host: Person) -> None:
     make_document(host, "keys/plan.md")
     host.opens("keys/plan.md")
+    expect(host.editor).to_be_focused()  # which an empty document takes by itself, whatever had it until then
     host.on("share").focus()
     host.presses("Enter")
     expect(host.on("share-read")).to_be_focused()
