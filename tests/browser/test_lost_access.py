@@ -127,8 +127,8 @@ def test_what_was_not_saved_is_offered_also_after_a_reload_until_it_is_discarded
     expect(guest.on("discard")).to_have_count(0)
 
 
-def test_what_was_not_saved_is_sent_when_a_new_link_is_opened(host: Person, people: People) -> None:
-    name = "lost/again.md"
+def _locked_out_unsaved(host: Person, people: People, name: str) -> Person:
+    """A guest whose link was taken back before "not sent" was saved."""
     make_document(host, name)
     guest = people("Cleo")
     guest.visits(share(host, name, "write"))
@@ -138,6 +138,12 @@ def test_what_was_not_saved_is_sent_when_a_new_link_is_opened(host: Person, peop
     _lock_out(host, name)
     guest.line.heal()
     guest.status_is("refused")
+    return guest
+
+
+def test_what_was_not_saved_is_sent_when_a_new_link_is_opened(host: Person, people: People) -> None:
+    name = "lost/again.md"
+    guest = _locked_out_unsaved(host, people, name)
     locked = guest.page
     guest.opens_another_tab()
     guest.visits(share(host, name, "write"))
@@ -152,15 +158,7 @@ def test_what_was_not_saved_is_sent_when_a_new_link_is_opened(host: Person, peop
 
 def test_a_guest_who_signs_in_takes_along_what_was_not_saved(host: Person, people: People) -> None:
     name = "lost/heir.md"
-    make_document(host, name)
-    guest = people("Cleo")
-    guest.visits(share(host, name, "write"))
-    guest.status_is("saved")
-    guest.line.stall()
-    guest.types("not sent")
-    _lock_out(host, name)
-    guest.line.heal()
-    guest.status_is("refused")
+    guest = _locked_out_unsaved(host, people, name)
     guest.on("to-sign-in").click()
     sign_in_by_page(guest, token_for("cleo", {"lost/*": "write"}, name="Cleo"))
     guest.status_is("saved")
