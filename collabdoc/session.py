@@ -42,12 +42,12 @@ class Batch:
         """Whether any of it is not the session's own."""
         return session not in self.own or len(self.own[session]) < len(self.updates)
 
-    def updates_for(self, session: "Session") -> tuple[bytes, ...]:
-        """What of it is not the session's own."""
+    def without_own(self, session: "Session", each: Sequence[bytes]) -> Sequence[bytes]:
+        """Of what there is for each update, in their order, all but that for the session's own."""
         if session not in self.own:
-            return self.updates
+            return each
         own = set(self.own[session])
-        return tuple(update for place, update in enumerate(self.updates) if place not in own)
+        return [one for place, one in enumerate(each) if place not in own]
 
 
 class Announcement:
@@ -219,12 +219,11 @@ class Session:
         self._awake = False
         batches, self._batches = self._batches, []
         self._queued_bytes = 0
-        if not self._more:
-            self.is_quiet = self._opening is None and self._behind is None and self.closed is None
-            return batches  # type: ignore[return-value]  # the caller's own list from now on
-        self._more = False
-        out = self._take_more(batches)
-        self.is_quiet = self._opening is None and self._behind is None and self.closed is None
+        out: list[Outgoing] = batches  # type: ignore[assignment]  # the caller's own list from now on
+        if self._more:
+            self._more = False
+            out = self._take_more(batches)
+        self.is_quiet = self.closed is None and not self._waits_for_document
         return out
 
     @property

@@ -188,7 +188,7 @@ class Person:
         of = self.session
         for message in of.take():
             if isinstance(message, Batch):
-                message = Updates(1, message.seq, message.updates_for(of))
+                message = Updates(1, message.seq, tuple(message.without_own(of, message.updates)))
             elif isinstance(message, Announcement):
                 message = Awareness(1, message.update_for(of))
             self.heard.append(message)

@@ -23,8 +23,7 @@ def frame_batch(session: Session, batch: Batch) -> bytes:
         encoded = batch.encoded["native"] = _EncodedBatch(batch)
     channel = session.channel
     if session in batch.own:
-        own = set(batch.own[session])
-        others = [update for place, update in enumerate(encoded.packed) if place not in own]
+        others = batch.without_own(session, encoded.packed)
         return encode_frame(native.encode_updates(channel, batch.seq, others)) if others else b""
     frame = encoded.by_channel.get(channel)
     if frame is None:
