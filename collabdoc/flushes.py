@@ -66,8 +66,8 @@ class Flushes:
     def schedule(self, slot: Slot) -> None:
         """Flush the room at the end of this turn of the loop, if there is anything to flush.
 
-        One that was flushed just now waits as long as telling everybody took, or `batch_ms`. Presence alone waits for
-        `presence_ms`, or until edits take it along.
+        One that was flushed just now waits as long as telling everybody takes, at most `batch_ms`; with presence alone
+        at most `presence_ms`, or until edits take it along.
         """
         room = slot.room
         if not (room.wants_flush or room.state is State.LOADING):
