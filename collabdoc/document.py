@@ -52,9 +52,15 @@ class _pycrdt:  # read as `with _pycrdt("loading")`
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        # pyo3's PanicException is no Exception.
-        if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit, CollabdocError)):
-            raise DocumentBroken(f"pycrdt failed while {self._doing}: {type(error).__name__}: {error!s:.200}") from None
+        if error is not None:
+            raise _as_broken(error, self._doing) from None
+
+
+def _as_broken(error: BaseException, doing: str) -> BaseException:
+    # pyo3's PanicException is no Exception.
+    if isinstance(error, (KeyboardInterrupt, SystemExit, CollabdocError)):
+        return error
+    return DocumentBroken(f"pycrdt failed while {doing}: {type(error).__name__}: {error!s:.200}")
 
 
 class Document:
@@ -80,17 +86,34 @@ class Document:
     def apply(self, update: bytes, info: UpdateInfo) -> bool:
         """Apply an update that passed `check`; False where it held nothing new."""
         clocks = self.clocks
-        is_new = any(end > clocks.get(client, 0) for client, end in info.ends.items())
-        with _pycrdt("applying an update"):
+        is_new = False
+        for client, end in info.ends.items():
+            if end > clocks.get(client, 0):
+                is_new = True
+        try:
             if not is_new and info.deletes:
                 return self._apply_deletes(update)
             for piece in info.cut(update):
-                self._doc.apply_update(piece)
-        self._note_pairs(info.pairs)
-        for client, end in info.ends.items():
-            if end > clocks.get(client, 0):
-                clocks[client] = end
+                self._apply(piece)
+        except BaseException as error:  # noqa: BLE001  # not by `_pycrdt`, which takes as long as pycrdt for a key press
+            raise _as_broken(error, "applying an update") from None
+        if info.pairs:
+            self._note_pairs(info.pairs)
+        if is_new:
+            for client, end in info.ends.items():
+                if end > clocks.get(client, 0):
+                    clocks[client] = end
         return is_new
+
+    def _apply(self, update: bytes) -> None:
+        # As `Doc.apply_update` does, without its care for models and observers: that takes as long again.
+        doc = self._doc._doc
+        transaction = doc.create_transaction()
+        try:
+            doc.apply_update(transaction, update)
+            transaction.commit()
+        finally:
+            transaction.drop()
 
     def _apply_deletes(self, update: bytes) -> bool:
         # Only pycrdt can tell whether they are new; asking it costs as much as applying, so it is not asked otherwise.

@@ -18,9 +18,11 @@ Source of the format: yjs `UpdateEncoderV1` / `readClientsStructRefs`, and yrs 0
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from collabdoc.errors import Malformed, MissingDependencies
+from collabdoc.protocol.keystroke import read_keystroke
 from collabdoc.protocol.lib0 import read_varuint
 from collabdoc.protocol.pieces import WHOLE_STRUCTS, Plan, make_plan
 from collabdoc.protocol.structs import read_structs
@@ -37,14 +39,13 @@ _RANGE_PARTS = 2
 """What a deleted range counts: pycrdt may have to cut a text for it, at either end."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateInfo:
+class UpdateInfo(NamedTuple):
     """What an update that passed holds: per client, the clocks at which its structs begin and end."""
 
     starts: Mapping[int, int]
     ends: Mapping[int, int]
     deletes: bool
-    pairs: Pairs = field(default_factory=dict)
+    pairs: Pairs = MappingProxyType({})
     plan: Plan | None = None
     """How to take it in pieces; None where it is small enough to be taken whole."""
     is_text: bool = False
@@ -64,6 +65,9 @@ def check_update(
     sender has sent everything that the document lacks, and `TooLarge` for more than `max_parts` structs, embedded
     values and deleted ranges, before they are read. What takes longer than a struct counts for several.
     """
+    if not pairs and (keystroke := read_keystroke(update, clocks)):
+        client, start, end = keystroke
+        return UpdateInfo({client: start}, {client: end}, deletes=False, is_text=True)
     parts = Parts(max_parts)
     try:
         structs, position = read_structs(update, clocks, parts, with_cuts=bool(pairs) or _has_pairs(update))

@@ -1,0 +1,67 @@
+"""What is recognised as a key press is what the strict reader takes, and it takes it for the same."""
+
+import contextlib
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from collabdoc.errors import Malformed, MissingDependencies
+from collabdoc.protocol.keystroke import read_keystroke
+from collabdoc.protocol.structs import MAX_CLOCK
+from collabdoc.protocol.update import UpdateInfo, check_update
+from tests.protocol.crafting import section, uint, update
+
+CLOCKS = {1: 10, 2**40: 5}
+ELSEWHERE = {7: [1]}
+"""Surrogate pairs of somebody else: the strict reader looks at every update of their document."""
+
+uints = st.sampled_from([0, 1, 4, 5, 9, 10, 11, 127, 128, MAX_CLOCK - 1, MAX_CLOCK, 2**40, 2**49, 2**53])
+
+
+def keystroke(client: int, clock: int, info: int, beside: list[int], text: bytes, length: int | None = None) -> bytes:
+    ids = b"".join(map(uint, beside[: 4 if info == 0xC4 else 2]))
+    return update(section(client, clock, bytes([info]) + ids + uint(len(text) if length is None else length) + text))
+
+
+def strictly(sent: bytes) -> UpdateInfo | None:
+    with contextlib.suppress(Malformed, MissingDependencies):
+        return check_update(sent, CLOCKS, ELSEWHERE)
+    return None
+
+
+@given(
+    st.builds(
+        keystroke,
+        st.sampled_from([1, 2, 2**40, 2**53]),
+        uints,
+        st.sampled_from([0x84, 0x44, 0xC4, 0x04, 0x81, 0x86, 0xA4]),
+        st.lists(uints, min_size=4, max_size=4),
+        st.binary(max_size=3) | st.sampled_from([b"a", b"hello", b"a" * 127, b"a" * 128, "ü".encode(), b"a\x00"]),
+        st.none() | st.integers(0, 130),
+    ),
+    st.integers(0, 30),
+    st.binary(max_size=2),
+)
+@example(keystroke(1, 10, 0xC4, [1, 9, 2**40, 4], b"ab"), 0, b"")
+def test_a_key_press_is_read_as_the_strict_reader_does(sent: bytes, place: int, spoilt: bytes) -> None:
+    sent = sent[:place] + spoilt + sent[place + len(spoilt) :]
+    found = read_keystroke(sent, CLOCKS)
+    if found is not None:
+        client, start, end = found
+        expected = UpdateInfo({client: start}, {client: end}, deletes=False, is_text=True)
+        assert strictly(sent) == expected
+        assert check_update(sent, CLOCKS) == expected
+
+
+def test_what_people_type_is_recognised() -> None:
+    assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"a"), CLOCKS) == (1, 10, 11)
+    assert read_keystroke(keystroke(9, 0, 0x44, [2**40, 4], b"two words"), CLOCKS) == (9, 0, 9)
+    assert read_keystroke(keystroke(2**40, 5, 0xC4, [1, 3, 1, 4], b"a"), CLOCKS) == (2**40, 5, 6)
+
+
+def test_what_is_not_known_or_not_plain_is_left_to_the_strict_reader() -> None:
+    assert read_keystroke(keystroke(1, 11, 0x84, [1, 9], b"a"), CLOCKS) is None
+    assert read_keystroke(keystroke(1, 10, 0x84, [1, 10], b"a"), CLOCKS) is None
+    assert read_keystroke(keystroke(1, 10, 0x84, [2**40, 5], b"a"), CLOCKS) is None
+    assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], "ü".encode()), CLOCKS) is None
+    assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"a", length=2), CLOCKS) is None
