@@ -11,7 +11,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeVar
 
 from collabdoc.auth import Action
@@ -28,6 +27,7 @@ from collabdoc.errors import (
     ProtocolError,
     TooLarge,
 )
+from collabdoc.life import State, transition
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
 from collabdoc.protocol.update import UpdateInfo
@@ -38,29 +38,6 @@ _SHARED_OPENINGS = 8
 """States for which it is remembered what a client lacks, until the next edit: a hundred that come back ask for one."""
 
 _Message = TypeVar("_Message", Opened, Updates)
-
-
-class State(Enum):
-    LOADING = "loading"
-    ACTIVE = "active"
-    DRAINING = "draining"
-    CLOSED = "closed"
-
-
-TRANSITIONS: Mapping[tuple[State, str], State] = {
-    (State.LOADING, "loaded"): State.ACTIVE,
-    (State.ACTIVE, "broke"): State.LOADING,
-    (State.ACTIVE, "drain"): State.DRAINING,
-    (State.LOADING, "drain"): State.DRAINING,
-    (State.ACTIVE, "close"): State.CLOSED,
-    (State.LOADING, "close"): State.CLOSED,
-    (State.DRAINING, "close"): State.CLOSED,
-}
-
-
-def transition(state: State, event: str) -> State:
-    """The state after an event; a KeyError is a fault of ours."""
-    return TRANSITIONS[state, event]
 
 
 @dataclass(frozen=True, slots=True)
