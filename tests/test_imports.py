@@ -25,6 +25,7 @@ FLOORS = {
             "life",
             "room",
             "recent",
+            "openings",
             "flushes",
             "snapshots",
             "reader",
