@@ -22,6 +22,7 @@ from tests.conftest import ServerFactory
 from tests.server.hocuspocus_wire import Heard, HocuspocusWire, Typist
 from tests.server.people import link_to, token, with_tokens
 from tests.server.test_api import Http
+from tests.server.test_slow_readers import Slow
 from tests.server.wire import Wire, text_of, typed
 
 pytestmark = pytest.mark.gen_test(timeout=60)
@@ -607,3 +608,27 @@ async def test_an_idle_provider_hears_something_that_its_version_knows(server: S
         socket.keep_alive(server.context.monotonic() + 12)
     assert await new.gets() == Heard("ping")
     assert await old.gets_a("awareness") == b"\x00"
+
+
+async def test_who_does_not_read_costs_no_more_than_its_outbox(start_server: ServerFactory) -> None:
+    """Stateless messages past it are not for this reader; of the document it gets all that it lacks, in one."""
+    limits = Limits(outbox_bytes=200_000, stateless_per_s=1_000_000)
+    server = await start_server(limits=limits)
+    ana, before = await join(server), set(server.context.sockets)
+    ben = await join(server)
+    [server_side] = server.context.sockets - before
+    slow, typist, sent = Slow(ben, server_side), Typist(), 0
+    while not server_side.connection.is_congested or sent < 300:
+        ana.edits(typist.types("x" * 10_000))
+        ana.tells("y" * 50_000)
+        sent += 1
+        assert await ana.gets_a("status") is True
+        assert sum(map(len, server_side._replies)) <= limits.outbox_bytes
+        [session] = server_side._sessions.values()
+        assert session._queued_bytes <= limits.outbox_bytes
+    slow.goes_on()
+    reader = Typist(2)
+    while len(reader.text) < len(typist.text):
+        heard = await ben.gets()
+        if heard.kind != "stateless":
+            reader.doc.apply_update(heard.value)
