@@ -27,11 +27,6 @@ EMPTY = b"\x00\x00"
 DELETES_A_CHARACTER = b"\x00\x01\x07\x01\x00\x01"
 
 
-@pytest.fixture(autouse=True)
-def closes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collabdoc.server.yjs._LATE_S", 0)
-
-
 def says(client: int, clock: int, state: bytes = b"{}") -> bytes:
     return yjs.encode_awareness(encode([Entry(client, clock, state)]))
 
