@@ -75,7 +75,7 @@ class Awareness:
             if before is None:
                 if entry.state == _REMOVED:
                     continue
-                if entry.clock < self._left.get(entry.client, 0):
+                if entry.clock <= self._left.get(entry.client, -1):
                     # From before it left. Peers take nothing older than the removal: told of it, a client that is back
                     # after all goes on with a newer clock, and one that only repeated this knows better.
                     changed.add(entry.client)
@@ -200,9 +200,9 @@ def _repeats(entry: Entry, known: _Known) -> bool:
     """Whether somebody only says again what they heard of another, as y-websocket's clients do with all of it."""
     if entry.clock != known.clock:
         return entry.clock < known.clock
-    if _REMOVED in (entry.state, known.state):
-        return entry.state == known.state
-    return entry.state == known.state or _read_state(entry.state) == _read_state(known.state)
+    if entry.state == known.state or known.state == _REMOVED:  # said before that, under the same clock
+        return True
+    return entry.state != _REMOVED and _read_state(entry.state) == _read_state(known.state)
 
 
 def _vouch(entry: Entry, known: Mapping[str, object] | None) -> Entry:

@@ -106,7 +106,7 @@ class HocuspocusWire(Wire):
         assert len(reason) > 10, "a reason that a person understands"
         return reason
 
-    async def opens(self, token: str = "", *, version: str | None = "4.8.0", at: str = "d") -> bytes:  # type: ignore[override]  # another dialect's
+    async def joins(self, token: str = "", *, version: str | None = "4.8.0", at: str = "d") -> bytes:
         """As a provider does; the update of the server's step 2."""
         self.shows(token, version=version, at=at)
         self.has(at=at)

@@ -34,7 +34,7 @@ def present(client: int, clock: int = 1, state: object = None) -> bytes:
 
 async def join(server: Server, **how: Any) -> HocuspocusWire:
     wire = await HocuspocusWire.dials(server)
-    await wire.opens(**how)
+    await wire.joins(**how)
     return wire
 
 
@@ -128,14 +128,14 @@ async def test_addresses_of_one_socket_are_bounded(start_server: ServerFactory) 
     """One too many is denied, and the others go on; one that does not even show a token ends the connection."""
     server = await start_server(limits=Limits(channels_per_socket=2))
     wire = await HocuspocusWire.dials(server)
-    await wire.opens(at="a")
-    await wire.opens(at="b")
+    await wire.joins(at="a")
+    await wire.joins(at="b")
     wire.shows(at="c")
     wire.has(at="c")
     assert "at most 2" in await wire.gets_denied(at="c")
     await wire.nothing_comes()
     wire.leaves(at="a")
-    await wire.opens(at="c")
+    await wire.joins(at="c")
     wire.is_present(present(1), at="d")
     await wire.gets_closed(4429)
 
@@ -143,8 +143,8 @@ async def test_addresses_of_one_socket_are_bounded(start_server: ServerFactory) 
 async def test_many_documents_share_a_socket(server: Server) -> None:
     ana, bob = await HocuspocusWire.dials(server), await HocuspocusWire.dials(server)
     for name in ("a", "team/b", "ü"):
-        await ana.opens(at=name)
-        await bob.opens(at=name)
+        await ana.joins(at=name)
+        await bob.joins(at=name)
     for name in ("ü", "a", "team/b"):
         ana.edits(typed(name), at=name)
         assert await ana.gets_a("status", at=name) is True
@@ -153,8 +153,8 @@ async def test_many_documents_share_a_socket(server: Server) -> None:
 
 async def test_two_providers_of_one_document_have_a_session_each_on_one_socket(server: Server) -> None:
     wire = await HocuspocusWire.dials(server)
-    await wire.opens(at="d\0one")
-    await wire.opens(at="d\0two")
+    await wire.joins(at="d\0one")
+    await wire.joins(at="d\0two")
     other = await join(server)
     wire.edits(typed("hi"), at="d\0one")
     heard = {(each.address, each.kind) for each in [await wire.gets(), await wire.gets()]}
@@ -170,7 +170,7 @@ async def test_an_address_that_was_left_can_be_opened_again(server: Server) -> N
     wire = await join(server)
     wire.edits(typed("hi"))
     wire.leaves()
-    assert text_of(await wire.opens()) == "hi"
+    assert text_of(await wire.joins()) == "hi"
 
 
 async def test_a_second_token_on_an_open_address_is_answered(server: Server) -> None:
@@ -203,7 +203,7 @@ async def test_a_document_that_cannot_be_loaded_yet_is_waited_for(start_server: 
     wire = await HocuspocusWire.dials(await start_server(store=store))
     wire.shows(at="broken")
     wire.has(at="broken")
-    await wire.opens(at="whole")
+    await wire.joins(at="whole")
     store.is_down = False
     assert await wire.gets_a("authenticated", at="broken") == "read-write"
 
@@ -240,17 +240,17 @@ async def test_who_is_refused_may_try_again_on_the_same_socket(start_server: Ser
     wire.edits(typed("hi"), at="a")
     wire.has(at="a")
     await wire.nothing_comes()
-    assert await wire.opens(token("ana", "write"), at="a")
+    assert await wire.joins(token("ana", "write"), at="a")
     assert server.context.refused == {4401: 1}
 
 
 async def test_a_reader_gets_a_status_of_00_and_changes_nothing(start_server: ServerFactory) -> None:
     server = await with_tokens(start_server)
     reader, writer = await HocuspocusWire.dials(server), await HocuspocusWire.dials(server)
-    await writer.opens(token("ana", "write"), at="a")
+    await writer.joins(token("ana", "write"), at="a")
     writer.edits(typed("hello"), at="a")
     assert await writer.gets_a("status", at="a") is True
-    whole = await reader.opens(token("ben", "read"), at="a")
+    whole = await reader.joins(token("ben", "read"), at="a")
     reader.edits(typed("mine", client_id=9), at="a")
     reader.brings(typed("mine", client_id=9), at="a")
     assert [await reader.gets_a("status", at="a") for _ in range(2)] == [False, False]
@@ -263,12 +263,12 @@ async def test_a_reader_gets_a_status_of_00_and_changes_nothing(start_server: Se
 async def test_a_readers_step_2_tells_deletions_that_are_known_and_no_others(start_server: ServerFactory) -> None:
     server = await with_tokens(start_server)
     writer, reader = await HocuspocusWire.dials(server), await HocuspocusWire.dials(server)
-    await writer.opens(token("ana", "write"), at="a")
+    await writer.joins(token("ana", "write"), at="a")
     typist = Typist()
     for update in (typist.types("hello"), typist.deletes(1, 2)):
         writer.edits(update, at="a")
         assert await writer.gets_a("status", at="a") is True
-    await reader.opens(token("ben", "read"), at="a")
+    await reader.joins(token("ben", "read"), at="a")
     reader.brings(typist.doc.get_update(typist.doc.get_state()), at="a")
     assert await reader.gets_a("status", at="a") is True
     typist.deletes(0, 1)
@@ -333,7 +333,7 @@ async def test_an_edit_that_builds_on_what_the_server_lacks_waits_for_step_2(ser
 async def test_an_edit_out_of_the_blue_is_asked_about_once(server: Server) -> None:
     """Whoever then brings something as incomplete is refused; the others on the socket go on."""
     wire = await join(server)
-    await wire.opens(at="other")
+    await wire.joins(at="other")
     typist = Typist()
     typist.types("never said ")
     wire.edits(typist.types("b"))
@@ -474,9 +474,9 @@ async def test_a_grant_that_ends_is_asked_about_and_then_over(start_server: Serv
     """Before its end a token is asked for; without one both its events tell the provider."""
     server = await with_tokens(start_server)
     wire = await HocuspocusWire.dials(server)
-    await wire.opens(token("ana", "write"), at="b")
+    await wire.joins(token("ana", "write"), at="b")
     [lasting] = server.context.sockets
-    await wire.opens(token("ana", "write", exp=time.time() + 15), at="a")
+    await wire.joins(token("ana", "write", exp=time.time() + 15), at="a")
     assert await wire.gets_a("token wanted", at="a") is None
     wire.shows(token("ana", "write", exp=time.time() + 600), at="a")
     assert await wire.gets_a("authenticated", at="a") == "read-write"
@@ -495,8 +495,8 @@ async def test_a_grant_that_ends_is_asked_about_and_then_over(start_server: Serv
 async def test_what_is_taken_back_ends_the_address(start_server: ServerFactory) -> None:
     server = await with_tokens(start_server)
     new, old = await HocuspocusWire.dials(server), await HocuspocusWire.dials(server)
-    await new.opens(token("ana", "write"), at="a")
-    await old.opens(token("ana", "write"), at="a", version=None)
+    await new.joins(token("ana", "write"), at="a")
+    await old.joins(token("ana", "write"), at="a", version=None)
     boss = token("boss", "admin")
     await Http(server).fetch("POST", "/api/revocations", {"user": "ana"}, Authorization=f"Bearer {boss}")
     await new.gets_denied(at="a")
@@ -508,7 +508,7 @@ async def test_what_is_taken_back_ends_the_address(start_server: ServerFactory) 
 async def test_another_right_is_told_by_a_reconnect(start_server: ServerFactory) -> None:
     server = await with_tokens(start_server)
     wire = await HocuspocusWire.dials(server)
-    await wire.opens(token("ana", "write"), at="a")
+    await wire.joins(token("ana", "write"), at="a")
     wire.shows(token("ana", "read"), at="a")
     assert "changed" in await wire.gets_closed(1012)
 
@@ -518,7 +518,7 @@ async def test_a_document_that_is_deleted_is_closed(server: Server) -> None:
     await server.rooms.delete("d")
     assert "deleted" in await new.gets_a("close")
     assert "deleted" in await old.gets_denied()
-    await new.opens(at="e")
+    await new.joins(at="e")
 
 
 async def test_a_server_that_stops_gives_every_status_and_says_so(start_server: ServerFactory, tmp_path: Path) -> None:
@@ -558,7 +558,7 @@ async def test_what_is_no_message_ends_its_sender_and_nobody_else(server: Server
 )
 async def test_an_update_that_is_none_ends_its_address_and_no_other(server: Server, update: bytes) -> None:
     wire, other = await join(server), await join(server)
-    await wire.opens(at="e")
+    await wire.joins(at="e")
     wire.edits(update)
     assert await wire.gets_a("status") is False
     assert len(await wire.gets_a("close")) > 10
@@ -574,14 +574,14 @@ async def test_a_state_vector_that_is_none_ends_its_address(server: Server, stat
     wire.has(state_vector)
     heard = [await wire.gets(), await wire.gets()]
     assert [each.kind for each in heard if each.kind != "step 1"] == ["close"]
-    await wire.opens(at="e")
+    await wire.joins(at="e")
 
 
 async def test_presence_that_is_none_ends_its_address(server: Server) -> None:
     wire = await join(server)
     wire.is_present(b"\xff" * 300)
     await wire.gets_a("close")
-    await wire.opens(at="e")
+    await wire.joins(at="e")
 
 
 async def test_what_is_for_an_address_that_nobody_opened_is_kept_and_not_handed_on(server: Server) -> None:
