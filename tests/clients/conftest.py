@@ -10,6 +10,9 @@ from tornado.ioloop import IOLoop
 
 from tests.clients.program import Program
 from tests.conftest import ServerFactory, skip_without
+from tests.server.conftest import hang_up
+
+__all__ = ["hang_up"]
 
 HERE = Path(__file__).parent
 
