@@ -22,7 +22,6 @@ from collabdoc.errors import (
     EpochDiffers,
     Malformed,
     MissingDependencies,
-    MustResync,
     NotAllowed,
     Overloaded,
     ProtocolError,
@@ -280,6 +279,8 @@ class Room:
                 session.grant.allows(Action.WRITE) or self._read(session, lambda: self._document.holds(message.update))
             ):
                 raise NotAllowed("this document is open for reading only")
+            if session.must_resync:
+                return
             if session.must_reopen:
                 raise Overloaded("an edit before this one could not be saved: open again, and send what is missing")
             self._take_edit(message.update, session=session, id_=message.id)
@@ -288,17 +289,16 @@ class Room:
             session.reject(message.id, error)
         except Overloaded as error:
             session.must_reopen = True
-            if not session.resyncs:
-                session.reject(message.id, error)
+            session.reject(message.id, error)
         except MissingDependencies as error:
             if session.asked_to_resync:
                 session.reject(message.id, error)
                 session.close(error)
             elif session.resyncs:
-                session.asked_to_resync = session.must_reopen = True
+                session.asked_to_resync = session.must_resync = True
             else:
                 session.asked_to_resync = True
-                session.close(MustResync(f"{error.reason}: open again, and send what the server lacks"))
+                session.close(Overloaded(f"{error.reason}: open again, and send what the server lacks"))
         except ProtocolError as error:
             session.reject(message.id, error)
             session.close(error)

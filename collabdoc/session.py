@@ -105,6 +105,7 @@ class Session:
         "_rejected",
         "_saved",
         "asked_to_resync",
+        "awaits_step_2",
         "channel",
         "closed",
         "credentials",
@@ -112,6 +113,7 @@ class Session:
         "is_quiet",
         "last_id",
         "must_reopen",
+        "must_resync",
         "reader",
         "resyncs",
         "room",
@@ -130,8 +132,7 @@ class Session:
     ) -> None:
         """`credentials` are what got it its `grant`, kept to be asked about again.
 
-        A client that `resyncs` sends all that the server lacks when it is asked, without opening again. An edit of its
-        that cannot be taken yet is neither rejected nor the end: `must_reopen` says that it is to be asked.
+        A client that `resyncs` sends all that the server lacks when it is asked, without opening again.
         """
         self.channel = channel
         self.credentials = credentials
@@ -141,6 +142,10 @@ class Session:
         self.closed: ProtocolError | None = None
         self.asked_to_resync = asked_to_resync
         self.resyncs = resyncs
+        self.awaits_step_2 = resyncs
+        """Whether it was asked, as it is when it opens, and what the server lacks has not come yet."""
+        self.must_resync = False
+        """An edit was put off that builds on what the server lacks: all that comes before that will come again."""
         self.must_reopen = False
         """An edit was turned away that may come again: a later SAVED must not seem to speak for it."""
         self.reader = reader

@@ -5,7 +5,6 @@
    refused for good. What cannot be taken yet waits for the next step 2, which brings all that the server lacks.
 3. One address ends without the others. Only where its client is to open it again is the connection closed, for a
    provider opens an address anew when it connects, and at no other time.
-4. The client is told something every `keep_alive_s`, for it takes a server that is silent for 30 s for lost.
 """
 
 import asyncio
@@ -43,7 +42,6 @@ from collabdoc.protocol.messages import (
     Rejected,
     Saved,
     ServerMessage,
-    Update,
     Updates,
 )
 from collabdoc.server.connection import Connection, Speaker
@@ -52,7 +50,7 @@ from collabdoc.server.frames import encode_frame
 from collabdoc.server.handshake import Handshake
 from collabdoc.server.hocuspocus_frames import frame_announcement, frame_batch
 from collabdoc.server.hocuspocus_place import Place
-from collabdoc.server.socket import DialectSocket
+from collabdoc.server.sync_socket import SyncSocket
 from collabdoc.session import Announcement, Batch, Session
 
 _REMEMBERED_ADDRESSES = 64
@@ -76,22 +74,19 @@ class HocuspocusHandshake(Handshake):
         return HocuspocusSocket(self.context, connection, credentials_of(self.request))
 
 
-class HocuspocusSocket(DialectSocket):
+class HocuspocusSocket(SyncSocket):
     """An address's own token counts before the connection's credentials."""
 
     __slots__ = (
         "_by_channel",
         "_ended",
         "_held_bytes",
-        "_kept_alive_s",
         "_last_channel",
         "_places",
         "_relayed_bytes",
         "_stateless",
         "_stateless_s",
     )
-
-    resyncs = True
 
     def __init__(self, context: Context, connection: Connection, credentials: Credentials) -> None:
         super().__init__(
@@ -102,23 +97,9 @@ class HocuspocusSocket(DialectSocket):
         self._last_channel = 0
         self._ended: list[str] = []
         self._held_bytes = 0
-        self._kept_alive_s = context.monotonic()
         self._stateless = self._stateless_s = self._relayed_bytes = 0
 
     # The server's side
-
-    def keep_alive(self, now_s: float) -> None:
-        super().keep_alive(now_s)
-        if self._failed or self._line.is_congested:
-            return
-        for channel, session in list(self._sessions.items()):
-            self._ask_for_step_2(self._by_channel[channel], session)
-        if now_s >= self._kept_alive_s + self._context.settings.limits.keep_alive_s and self._sessions:
-            self._kept_alive_s = now_s
-            place = self._by_channel[next(iter(self._sessions))]
-            # Providers before version 4 do not know a ping, and fail over it.
-            said = PING if place.version else hocuspocus.encode_awareness(place.head, b"\x00")
-            self.connection.write(encode_frame(said))
 
     def end_expired(self, now: float) -> None:
         for channel, session in self._sessions.items():
@@ -158,17 +139,13 @@ class HocuspocusSocket(DialectSocket):
         channel = place.channel
         match said:
             case Edit(update, is_step_two):
-                if is_step_two:
-                    place.awaits_step_2 = session.must_reopen = False
-                self._context.rooms.receive(session, Update(channel, session.last_id + 1, update))
-                if session.must_reopen:
-                    self._ask_for_step_2(place, session)
+                self._take_edit(session, update, is_step_2=is_step_two)
             case Presence(awareness):
                 self._context.rooms.receive(session, Awareness(channel, awareness))
             case StepOne(state_vector):
                 session.put_difference(state_vector)
-                place.owes_step_1 = not place.awaits_step_2
-                self._ask_for_step_2(place, session)
+                place.owes_step_1 = not session.awaits_step_2
+                self._ask_for_step_2(session)
             case QueryPresence():
                 session.put_everyone()
             case Stateless(payload):
@@ -226,7 +203,7 @@ class HocuspocusSocket(DialectSocket):
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, longest_s)
         place, session = self._by_channel[opening.channel], self._sessions[opening.channel]
-        place.is_open = place.awaits_step_2 = True
+        place.is_open = True
         held = self._release(place)
         for said in held:
             if self._sessions.get(place.channel) is session:
@@ -239,15 +216,14 @@ class HocuspocusSocket(DialectSocket):
             place.tells_renewal = False
             self._reply(hocuspocus.encode_authenticated(place.head, session.mode))
 
-    def _ask_for_step_2(self, place: Place, session: Session) -> None:
-        """Ask for all that the server lacks, where that is due and it can be taken; else `keep_alive` comes back."""
-        if place.awaits_step_2 or not (place.owes_step_1 or session.must_reopen):
-            return
-        assert session.room is not None
-        state_vector = session.room.wanted(session)
-        if state_vector is not None:
-            place.awaits_step_2, place.owes_step_1 = True, False
-            self._reply(hocuspocus.encode_step_1(place.head, state_vector))
+    def _wants_step_2(self, session: Session) -> bool:
+        place = self._by_channel[session.channel]
+        return session.must_resync or session.must_reopen or place.owes_step_1
+
+    def _encode_step_1(self, channel: int, state_vector: bytes) -> bytes:
+        place = self._by_channel[channel]
+        place.owes_step_1 = False
+        return hocuspocus.encode_step_1(place.head, state_vector)
 
     def _relay(self, session: Session, payload: str) -> None:
         """Hand what is said beside the document to the others who speak this dialect in it."""
@@ -294,6 +270,11 @@ class HocuspocusSocket(DialectSocket):
             self._relayed_bytes += len(message)
             self._reply(message)
 
+    def _frame_of_life(self) -> bytes:
+        place = self._by_channel[next(iter(self._sessions))]
+        # Providers before version 4 do not know a ping, and fail over it.
+        return encode_frame(PING if place.version else hocuspocus.encode_awareness(place.head, b"\x00"))
+
     def _frame_for_many(self, session: Session, batch: Batch) -> bytes:
         return frame_batch(self._by_channel[session.channel].head, session, batch)
 
@@ -322,6 +303,8 @@ class HocuspocusSocket(DialectSocket):
                 return encode_frame(hocuspocus.encode_awareness(head, awareness))
             case Saved(id=id_):
                 return encode_frame(hocuspocus.encode_sync_status(head, taken=True)) * place.answer_saved(id_)
+            case Rejected(code=Overloaded.code):
+                return b""  # it comes again in a step 2, and its status with that
             case Rejected(id=id_):
                 place.answer_rejected(id_)
                 return encode_frame(hocuspocus.encode_sync_status(head, taken=False))

@@ -11,7 +11,6 @@ class Place:
         "address",
         "answered",
         "answered_apart",
-        "awaits_step_2",
         "channel",
         "head",
         "held",
@@ -31,7 +30,6 @@ class Place:
         self.version: str | None = None
         self.held: list[Said] = []
         self.held_bytes = 0
-        self.awaits_step_2 = False
         self.owes_step_1 = False
         self.told_present = False
         """Whether who is present was told with what opened the document."""

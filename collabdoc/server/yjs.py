@@ -1,8 +1,7 @@
 """y-websocket's dialect: one document on one connection, named by the path.
 
 1. Nothing is said before the document is open; what the client says until then is kept, within `held_bytes`.
-2. The client is told something every `keep_alive_s`, for it takes a server that is silent for 30 s for lost.
-3. A close has a code that makes the client do what docs/protocol.md asks: it gives up on 4400 to 4499, and on nothing
+2. A close has a code that makes the client do what docs/protocol.md asks: it gives up on 4400 to 4499, and on nothing
    else; versions before 3.1 never give up, and are told late, so that they come back seldom.
 """
 
@@ -12,7 +11,6 @@ from collabdoc.auth import Credentials
 from collabdoc.document import has_structs
 from collabdoc.errors import (
     Malformed,
-    MustResync,
     NotAllowed,
     NotAuthenticated,
     Overloaded,
@@ -37,7 +35,7 @@ from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.context import Context, credentials_of, with_token
 from collabdoc.server.frames import encode_frame
 from collabdoc.server.handshake import Handshake
-from collabdoc.server.socket import DialectSocket
+from collabdoc.server.sync_socket import SyncSocket
 from collabdoc.server.yjs_frames import frame_announcement, frame_batch
 
 _TOLD_AS = {SilentTooLong.code: Overloaded.code, RateLimited.code: Overloaded.code}
@@ -71,10 +69,10 @@ class YjsHandshake(Handshake):
         return YjsSocket(self.context, connection, credentials, self.path_args[0])
 
 
-class YjsSocket(DialectSocket):
+class YjsSocket(SyncSocket):
     """One client of one document."""
 
-    __slots__ = ("_document", "_held", "_held_bytes", "_kept_alive_s", "_told_denied")
+    __slots__ = ("_document", "_held", "_held_bytes", "_told_denied")
 
     def __init__(self, context: Context, connection: Connection, credentials: Credentials, document: str) -> None:
         super().__init__(
@@ -83,16 +81,8 @@ class YjsSocket(DialectSocket):
         self._document = document
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._kept_alive_s = context.monotonic()
         self._told_denied = False
         self._start()
-
-    def keep_alive(self, now_s: float) -> None:
-        super().keep_alive(now_s)
-        due_s = self._kept_alive_s + self._context.settings.limits.keep_alive_s
-        if now_s >= due_s and self._sessions and not self._line.is_congested:
-            self._kept_alive_s = now_s
-            self.connection.write(_NOBODY)
 
     def _start(self) -> None:
         try:
@@ -102,6 +92,7 @@ class YjsSocket(DialectSocket):
 
     async def _open(self, opening: Open) -> None:
         await super()._open(opening)
+        self._sessions[yjs.CHANNEL].awaits_step_2 = False  # not every client answers what opened it
         held, self._held, self._held_bytes = self._held, [], 0
         for frame in held:
             self.on_message(frame)
@@ -115,10 +106,11 @@ class YjsSocket(DialectSocket):
             return
         message = yjs.decode_client(frame, session.last_id + 1)
         match message:
-            case Update():
-                if session.mode == "read" and yjs.is_step_2(frame) and not has_structs(message.update):
+            case Update(update=update):
+                is_step_2 = yjs.is_step_2(frame)
+                if session.mode == "read" and is_step_2 and not has_structs(update):
                     return  # it was asked for, and holds nothing that the client wrote
-                self._context.rooms.receive(session, message)
+                self._take_edit(session, update, is_step_2=is_step_2)
             case Awareness():
                 self._context.rooms.receive(session, message)
             case Sync():
@@ -149,11 +141,14 @@ class YjsSocket(DialectSocket):
                 self._sessions[yjs.CHANNEL].close(Overloaded(message.reason))
         return b""
 
+    def _encode_step_1(self, channel: int, state_vector: bytes) -> bytes:
+        return yjs.encode_step_1(state_vector)
+
+    def _frame_of_life(self) -> bytes:
+        return _NOBODY
+
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
-        if isinstance(error, MustResync):
-            self._start()  # which asks for what the server lacks
-        else:
-            self._end(error.code, error.reason)
+        self._end(error.code, error.reason)
 
     def _end(self, code: int, reason: str) -> None:
         self._failed = True

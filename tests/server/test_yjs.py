@@ -15,6 +15,7 @@ from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Awareness, Ping, Pong, Saved, Update, Updates
 from collabdoc.server.app import Server
 from tests.conftest import ServerFactory
+from tests.server.hocuspocus_wire import Typist
 from tests.server.people import link_to, token, with_tokens
 from tests.server.test_api import Http
 from tests.server.wire import Wire, text_of, typed
@@ -398,3 +399,19 @@ async def test_native_clients_notice_nothing_of_a_fault(server: Server) -> None:
     assert await mallory.is_closed() == 4400
     native.says(Ping(1))
     assert await native.hears(Pong) == Pong(1)
+
+
+async def test_edits_that_build_on_what_the_server_lacks_come_again_with_it(server: Server) -> None:
+    """A client that was offline types on before it has answered what the server has; it is synced all the same."""
+    other = await YjsWire.open(server)
+    other.says(yjs.encode_update(typed("the others'", client_id=2)))
+    typist = Typist()
+    typist.types("offline ")
+    wire = await YjsWire.connect(server)
+    wire.says(yjs.encode_step_1(typist.doc.get_state()))
+    wire.says(yjs.encode_update(typist.types("b")), yjs.encode_update(typist.types("c")))
+    state = await wire.hears("step 1")
+    assert "others" in text_of(await wire.hears("step 2"))
+    wire.says(yjs.encode_step_2(typist.doc.get_update(state)))
+    assert "offline bc" in text_of(await other.hears("update"))
+    assert server.context.refused == {}
