@@ -95,7 +95,8 @@ class HocuspocusSocket(SyncSocket):
         self._places: dict[str, Place] = {}
         self._by_channel: dict[int, Place] = {}
         self._last_channel = 0
-        self._ended: list[str] = []
+        self._ended: dict[str, bool] = {}
+        """Addresses that were closed from either side, and whether a step 1 opens them again as it does a new one."""
         self._held_bytes = 0
         self._stateless = self._stateless_s = self._relayed_bytes = 0
 
@@ -127,8 +128,8 @@ class HocuspocusSocket(SyncSocket):
         elif isinstance(said, Token):
             self._start(address, said)
         elif isinstance(said, Leave):
-            self._drop(address)
-        elif address not in self._ended:  # else it was sent before its end was heard of
+            self._leave(address)
+        elif address not in self._ended or (self._ended[address] and isinstance(said, StepOne)):
             place = place or self._place(address)
             self._hold(place, said, len(frame))
             if isinstance(said, StepOne) and place.channel not in self._tasks:
@@ -151,7 +152,7 @@ class HocuspocusSocket(SyncSocket):
             case Stateless(payload):
                 self._relay(session, payload)
             case Leave():
-                self._drop(place.address)
+                self._leave(place.address)
             case Token(token, version):
                 place.version, place.tells_renewal = version, True
                 self._start_asking(session, token)
@@ -176,13 +177,12 @@ class HocuspocusSocket(SyncSocket):
             raise Overloaded(f"more than {limit} bytes came before their documents were open")
 
     def _start(self, address: str, token: Token) -> None:
-        if address in self._ended:
-            self._ended.remove(address)
+        self._ended.pop(address, None)
         try:
             place = self._place(address)
         except RateLimited as error:
             self._context.refused[error.code] += 1
-            self._remember(address)
+            self._remember(address, opens_again=False)
             self._reply(hocuspocus.encode_denied(hocuspocus.head_of(address), error.reason))
             return
         place.version = token.version
@@ -252,8 +252,15 @@ class HocuspocusSocket(SyncSocket):
         held, place.held, place.held_bytes = place.held, [], 0
         return held
 
-    def _remember(self, address: str) -> None:
-        self._ended = [*self._ended[1 - _REMEMBERED_ADDRESSES :], address]
+    def _leave(self, address: str) -> None:
+        self._drop(address)
+        self._remember(address, opens_again=True)
+
+    def _remember(self, address: str, *, opens_again: bool) -> None:
+        """What still comes for this address was sent before its end was heard of, or is a last word about presence."""
+        self._ended[address] = opens_again
+        if len(self._ended) > _REMEMBERED_ADDRESSES:
+            del self._ended[next(iter(self._ended))]
 
     # What leaves
 
@@ -323,7 +330,7 @@ class HocuspocusSocket(SyncSocket):
         if error.code in _OPEN_AGAIN:
             self._end(error.code, error.reason)
             return
-        self._remember(place.address)
+        self._remember(place.address, opens_again=False)
         # Providers before version 3 fail over a close, and those of 3 cannot be told from them.
         is_told_close = place.is_open and place.version is not None
         if not is_told_close or error.code in _DENIALS:

@@ -173,6 +173,19 @@ async def test_an_address_that_was_left_can_be_opened_again(server: Server) -> N
     assert text_of(await wire.joins()) == "hi"
 
 
+async def test_what_comes_for_an_address_that_was_left_is_not_kept(server: Server) -> None:
+    """Version 2's providers tell their presence once more after their goodbye."""
+    wire = await join(server, version=None)
+    wire.leaves()
+    wire.is_present(present(7))
+    wire.edits(typed("hi"))
+    await wire.nothing_comes()
+    [socket] = server.context.sockets
+    assert socket._held_bytes == 0  # type: ignore[attr-defined]  # a HocuspocusSocket's
+    wire.has()
+    assert await wire.gets_a("authenticated") == "read-write"
+
+
 async def test_a_second_token_on_an_open_address_is_answered(server: Server) -> None:
     """As where a provider is destroyed and made anew faster than its goodbye."""
     wire = await join(server)
