@@ -1,6 +1,7 @@
 """Presence: who may say what of whom, and what later readers hear."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,22 @@ def test_who_says_again_what_was_heard_of_another_claims_nothing() -> None:
         assert awareness.receive(BEN, late) == set()
     assert awareness.dropped == 0
     assert awareness.everyone() == []
+
+
+def test_who_repeats_what_a_crowd_says_is_not_taken_for_talkative() -> None:
+    awareness = presence(max_bytes=500)
+    for client in range(100):
+        awareness.receive(("person", client), says(client, 1, {"name": "x" * 400}))
+    everyone = awareness.encode(range(100))
+    assert len(everyone) > 40_000
+    assert awareness.receive(BEN, everyone) == set()
+    assert awareness.dropped == 0
+    for length, is_taken in ((488, True), (489, False)):
+        said = says(1_000, length, {"name": "x" * length})
+        with nullcontext() if is_taken else pytest.raises(Malformed, match="500"):
+            awareness.receive(BEN, said)
+    with pytest.raises(Malformed, match="more than there are"):
+        awareness.receive(ANNA, encode([Entry(client, 0, b"null") for client in range(100, 300)]))
 
 
 def test_only_what_is_newer_counts() -> None:

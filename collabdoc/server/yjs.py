@@ -53,16 +53,17 @@ class YjsHandshake(Handshake):
 
     too_big_code = 4413
 
-    def prepare(self) -> None:
-        # Taken out before anything can log the address.
-        tokens = self.request.query_arguments.get("token", [])
-        self.request.uri, self.request.query, self.request.query_arguments = self.request.path, "", {}
-        self.request.arguments = {}
+    def initialize(self, context: Context) -> None:
+        super().initialize(context)
+        # Taken out here, before anything can fail and log the address.
+        request = self.request
+        tokens = request.arguments.get("token", [])
+        request.uri, request.query, request.arguments, request.query_arguments = request.path, "", {}, {}
         self._token = tokens[-1].decode(errors="replace") if tokens else None
-        super().prepare()
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        return subprotocols[0] if subprotocols else None  # a browser would not go on without; the path says it all
+        # A browser would not go on without one of those that it offers; the path says it all.
+        return next((each for each in subprotocols if each.isascii() and each.isprintable()), None)
 
     def speak(self, connection: Connection, subprotocol: str | None) -> Speaker:
         credentials = with_token(credentials_of(self.request), self._token)
