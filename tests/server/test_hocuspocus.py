@@ -625,7 +625,7 @@ async def test_an_idle_provider_hears_something_that_its_version_knows(server: S
 
 async def test_who_does_not_read_costs_no_more_than_its_outbox(start_server: ServerFactory) -> None:
     """Stateless messages past it are not for this reader; of the document it gets all that it lacks, in one."""
-    limits = Limits(outbox_bytes=200_000, stateless_per_s=1_000_000)
+    limits = Limits(outbox_bytes=200_000, stateless_per_s=1_000_000, commit_ms=1, keep_alive_s=1_000)
     server = await start_server(limits=limits)
     ana, before = await join(server), set(server.context.sockets)
     ben = await join(server)
