@@ -632,7 +632,7 @@ async def test_who_does_not_read_costs_no_more_than_its_outbox(start_server: Ser
     [server_side] = server.context.sockets - before
     slow, typist, sent = Slow(ben, server_side), Typist(), 0
     while not server_side.connection.is_congested or sent < 300:
-        ana.edits(typist.types("x" * 10_000))
+        ana.edits(typist.types("x" * 1_000))
         ana.tells("y" * 50_000)
         sent += 1
         assert await ana.gets_a("status") is True
