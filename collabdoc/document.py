@@ -92,20 +92,6 @@ class Document:
                 clocks[client] = end
         return is_new
 
-    def holds(self, update: bytes) -> bool:
-        """Whether an update is one that `apply` would take and find nothing new in."""
-        try:
-            info = self.check(update)
-        except ProtocolError:
-            return False
-        if any(end > self.clocks.get(client, 0) for client, end in info.ends.items()):
-            return False
-        if not info.deletes:
-            return True
-        with _pycrdt("reading the deletions"):
-            state = self._doc.get_state()
-            return is_within(read_deletes(get_update(update, state)), read_deletes(self._doc.get_update(state)))
-
     def _apply_deletes(self, update: bytes) -> bool:
         # Only pycrdt can tell whether they are new; asking it costs as much as applying, so it is not asked otherwise.
         told: list[object] = []
@@ -124,6 +110,20 @@ class Document:
         """What a replica at this state vector lacks. For that one replica only: it carries the whole delete set."""
         with _pycrdt("making a difference"):
             return self._doc.get_update(state_vector)
+
+    def holds(self, update: bytes) -> bool:
+        """Whether an update is one that `apply` would take and find nothing new in."""
+        try:
+            info = self.check(update)
+        except ProtocolError:
+            return False
+        if any(end > self.clocks.get(client, 0) for client, end in info.ends.items()):
+            return False
+        if not info.deletes:
+            return True
+        with _pycrdt("reading the deletions"):
+            state = self._doc.get_state()
+            return is_within(read_deletes(get_update(update, state)), read_deletes(self._doc.get_update(state)))
 
     def take_meta(self) -> Meta | None:
         """Title and kind if they changed since the last call."""
