@@ -22,6 +22,8 @@ MAX_CLOCK_STEP = 2**20
 MAX_CLOCK = 2**31 - 1
 MAX_REMEMBERED = 1024
 """Clients that have left, of which the removal can still be told."""
+_MAX_STRANGERS = 64
+"""How many clients one update may name that were never here."""
 _REMOVED = b"null"
 _MAY_CLAIM = re.compile(rb"verified|\\u")
 """Whether a state may say `verified`, with escapes or without; most say nothing of the kind and are not read again."""
@@ -63,13 +65,13 @@ class Awareness:
         """
         changed: set[int] = set()
         # All of them are read before the first is taken: a fault leaves nothing half done.
-        for entry in [_vouch(entry, known) for entry in decode(update, max_bytes=self._max_bytes)]:
+        for entry in [_vouch(entry, known) for entry in self._read(owner, update, changed)]:
             before = self._known.get(entry.client)
             if before is None:
                 if entry.state == _REMOVED or not self._claim(owner, entry):
                     continue
                 self._known[entry.client] = _Known(entry.clock, entry.state, owner)
-            elif before.owner is not owner or not before.clock <= entry.clock <= before.clock + MAX_CLOCK_STEP:
+            elif not before.clock <= entry.clock <= before.clock + MAX_CLOCK_STEP:
                 self.dropped += 1
                 continue
             elif entry.clock == before.clock and entry.state != _REMOVED:
@@ -120,6 +122,29 @@ class Awareness:
     def owned(self, owner: object) -> frozenset[int]:
         return frozenset(self._owned.get(owner, ()))
 
+    def _read(self, owner: object, update: bytes, changed: set[int]) -> list[Entry]:
+        """What a session may say for itself. Of all others y-websocket's clients repeat whatever they hear."""
+        count, _ = read_varuint(update, 0)
+        if count > len(self._known) + len(self._left) + _MAX_STRANGERS:
+            raise Malformed(f"an awareness update names {count} clients, more than there are")
+        mine: list[Entry] = []
+        for entry in decode(update, max_bytes=self._max_bytes * (1 + len(self._known))):
+            before = self._known.get(entry.client)
+            if before is None and entry.clock <= self._left.get(entry.client, -1):
+                # From before it left. Peers take nothing older than the removal: told of it, a client that is back
+                # after all goes on with a newer clock, and one that only repeated this knows better.
+                if entry.state != _REMOVED:
+                    changed.add(entry.client)
+            elif before is None or before.owner is owner:
+                if entry.state != _REMOVED:
+                    _read_state(entry.state)
+                mine.append(entry)
+            elif not _repeats(entry, before):
+                self.dropped += 1
+        if (size := sum(len(entry.state) for entry in mine)) > self._max_bytes:
+            raise Malformed(f"a presence has {size} bytes, expected at most {self._max_bytes}")
+        return mine
+
     def _claim(self, owner: object, entry: Entry) -> bool:
         owned = self._owned.setdefault(owner, set())
         if len(owned) >= self._max_clients or entry.clock > MAX_CLOCK:
@@ -131,7 +156,7 @@ class Awareness:
 
 
 def decode(update: bytes, *, max_bytes: int) -> list[Entry]:
-    """Read an awareness update; `Malformed` where it breaks the encoding or a bound."""
+    """Read an awareness update; `Malformed` where it breaks the encoding or a bound. States are not looked into."""
     if len(update) > max_bytes:
         raise Malformed(f"an awareness update has {len(update)} bytes, expected at most {max_bytes}")
     count, position = read_varuint(update, 0)
@@ -142,8 +167,6 @@ def decode(update: bytes, *, max_bytes: int) -> list[Entry]:
         client, position = read_varuint(update, position)
         clock, position = read_varuint(update, position)
         state, position = read_bytes(update, position)
-        if state != _REMOVED:
-            _read_state(state)
         entries.append(Entry(client, clock, state))
     if position != len(update):
         raise Malformed(f"{len(update) - position} bytes follow an awareness update")
@@ -182,6 +205,15 @@ def _read_state(state: bytes) -> dict[str, Any]:
     return value
 
 
+def _repeats(entry: Entry, known: _Known) -> bool:
+    """Whether somebody only says again what they heard of another, as y-websocket's clients do with all of it."""
+    if entry.clock != known.clock:
+        return entry.clock < known.clock
+    if entry.state == known.state or known.state == _REMOVED:  # said before that, under the same clock
+        return True
+    return entry.state != _REMOVED and _read_state(entry.state) == _read_state(known.state)
+
+
 def _vouch(entry: Entry, known: Mapping[str, object] | None) -> Entry:
     """The entry with what the server knows of its author, and without what only the server may say."""
     if entry.state == _REMOVED or (known is None and not _MAY_CLAIM.search(entry.state)):
@@ -195,7 +227,9 @@ def _vouch(entry: Entry, known: Mapping[str, object] | None) -> Entry:
         del user["verified"]
         state["user"] = user
     try:
-        return Entry(entry.client, entry.clock, json.dumps(state, allow_nan=False).encode())
+        # As JSON.stringify writes most of it, so that who repeats it says the same bytes.
+        vouched = json.dumps(state, allow_nan=False, separators=(",", ":"))
+        return Entry(entry.client, entry.clock, vouched.encode())
     except (ValueError, RecursionError) as error:  # 1e999 is JSON, and becomes infinite
         raise Malformed(f"a presence cannot be told to others: {error!s:.100}") from None
 

@@ -11,13 +11,12 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeVar
 
 from collabdoc.auth import Action
 from collabdoc.awareness import Awareness as Presence
 from collabdoc.config import Limits
-from collabdoc.document import Document, Meta, merge
+from collabdoc.document import EMPTY_UPDATE, Document, Meta, merge
 from collabdoc.errors import (
     DocumentBroken,
     EpochDiffers,
@@ -28,39 +27,15 @@ from collabdoc.errors import (
     ProtocolError,
     TooLarge,
 )
+from collabdoc.life import State, transition
+from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
 from collabdoc.protocol.update import UpdateInfo
 from collabdoc.recent import Recent
 from collabdoc.session import Announcement, Batch, Session
 
-_SHARED_OPENINGS = 8
-"""States for which it is remembered what a client lacks, until the next edit: a hundred that come back ask for one."""
-
-_Message = TypeVar("_Message", Opened, Updates)
-
-
-class State(Enum):
-    LOADING = "loading"
-    ACTIVE = "active"
-    DRAINING = "draining"
-    CLOSED = "closed"
-
-
-TRANSITIONS: Mapping[tuple[State, str], State] = {
-    (State.LOADING, "loaded"): State.ACTIVE,
-    (State.ACTIVE, "broke"): State.LOADING,
-    (State.ACTIVE, "drain"): State.DRAINING,
-    (State.LOADING, "drain"): State.DRAINING,
-    (State.ACTIVE, "close"): State.CLOSED,
-    (State.LOADING, "close"): State.CLOSED,
-    (State.DRAINING, "close"): State.CLOSED,
-}
-
-
-def transition(state: State, event: str) -> State:
-    """The state after an event; a KeyError is a fault of ours."""
-    return TRANSITIONS[state, event]
+_Found = TypeVar("_Found", Opened, Updates, bytes, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +91,7 @@ class Room:
         self._server = server
         self._refusal = refusal
         self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
-        self._openings: dict[bytes | int | None, bytes] = {}
+        self._openings = Openings()
         self._meta_due = False
         self._gathered: list[_Entry] = []
         self._uncommitted: deque[_Entry] = deque()
@@ -159,9 +134,7 @@ class Room:
         """Take a client's edit or presence."""
         if session.closed or session not in self.sessions or self.state in (State.DRAINING, State.CLOSED):
             return
-        if session.is_opening:
-            session.close(Malformed(f"channel {session.channel} is not open yet"))
-        elif isinstance(message, Awareness):
+        if isinstance(message, Awareness):
             try:
                 known = session.grant.user.presence()
                 self._present_changed |= self.awareness.receive(session, message.awareness, known=known)
@@ -175,6 +148,10 @@ class Room:
         else:
             session.last_id = message.id
             self._receive_update(session, message)
+
+    def wanted(self, session: Session) -> bytes | None:
+        """The state vector by which a client sends what the server lacks; None while that could not be taken."""
+        return None if self._refusal() else self._read(session, self._document.state_vector)
 
     def edit(self, update: bytes, done: Callable[[], None]) -> None:
         """Take an edit of the server's own; `done` is called once it is committed. Raises as a client is refused."""
@@ -219,15 +196,13 @@ class Room:
 
     def difference(self, session: Session, state_vector: bytes) -> Updates | None:
         """What a session that was at this state vector lacks; None as with `opened`."""
-        return self._read(
-            session, lambda: Updates(session.channel, self.committed_seq, (self._document.diff(state_vector),))
-        )
+        return self._read(session, lambda: Updates(session.channel, self.committed_seq, (self._lacking(state_vector),)))
 
     def reload(self, document: Document, *, size_bytes: int) -> None:
         """Go on with a fresh copy, loaded after everything gathered was committed."""
         self.state = transition(self.state, "loaded")
         self._document = document
-        self._openings.clear()
+        self._openings.forget()
         self.size_bytes = size_bytes
         for session in self.sessions:
             session.retry()
@@ -242,7 +217,7 @@ class Room:
 
     def forget_openings(self) -> None:
         """Give back the memory of what clients that came together shared."""
-        self._openings.clear()
+        self._openings.forget()
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
@@ -258,7 +233,7 @@ class Room:
             session.close(error)
         self.sessions.clear()
 
-    def _read(self, session: Session, read: Callable[[], _Message]) -> _Message | None:
+    def _read(self, session: Session, read: Callable[[], _Found]) -> _Found | None:
         if self.state is State.LOADING:
             return None
         try:
@@ -273,20 +248,15 @@ class Room:
     def _open(self, session: Session, opening: Open) -> Opened:
         if opening.epoch is not None and opening.epoch != self.epoch:
             raise EpochDiffers("this copy belongs to another life of the document (deleted and made anew, or restored)")
-        read_state_vector(opening.state_vector, max_clients=self._limits.state_vector_clients)
-        missed = None
-        if opening.epoch is not None and opening.seq is not None:
-            missed = self._recent.since(opening.seq)
-        key = opening.state_vector if missed is None else opening.seq
-        update = self._openings.get(key)
-        if update is None:
+        missed, update = None, EMPTY_UPDATE
+        if opening.state_vector is not None:
+            if opening.epoch is not None and opening.seq is not None:
+                missed = self._recent.since(opening.seq)
             if missed is None:
-                update = self._document.diff(opening.state_vector)
+                update = self._lacking(opening.state_vector)
             else:
-                update = merge(missed + [entry.update for entry in self._uncommitted if entry.update is not None])
-            if len(self._openings) == _SHARED_OPENINGS:
-                self._openings.clear()
-            self._openings[key] = update
+                newest = [entry.update for entry in self._uncommitted if entry.update is not None]
+                update = self._openings.get(opening.seq, lambda: merge(missed + newest))
         return Opened(
             session.channel,
             self.epoch,
@@ -298,10 +268,19 @@ class Room:
             update,
         )
 
+    def _lacking(self, state_vector: bytes) -> bytes:
+        read_state_vector(state_vector, max_clients=self._limits.state_vector_clients)
+        return self._openings.get(state_vector, lambda: self._document.diff(state_vector))
+
     def _receive_update(self, session: Session, message: Update) -> None:
         try:
-            if not session.grant.allows(Action.WRITE):
+            # Clients of some dialects say all they have in every sync, whether they may write or not.
+            if not (
+                session.grant.allows(Action.WRITE) or self._read(session, lambda: self._document.holds(message.update))
+            ):
                 raise NotAllowed("this document is open for reading only")
+            if session.must_resync:
+                return
             if session.must_reopen:
                 raise Overloaded("an edit before this one could not be saved: open again, and send what is missing")
             self._take_edit(message.update, session=session, id_=message.id)
@@ -315,6 +294,8 @@ class Room:
             if session.asked_to_resync:
                 session.reject(message.id, error)
                 session.close(error)
+            elif session.resyncs:
+                session.asked_to_resync = session.must_resync = True
             else:
                 session.asked_to_resync = True
                 session.close(Overloaded(f"{error.reason}: open again, and send what the server lacks"))
@@ -338,7 +319,7 @@ class Room:
             self._break()
             raise Malformed("the update could not be applied") from error
         if is_new:
-            self._openings.clear()
+            self._openings.forget()
             self.size_bytes += len(update)
             entry = _Entry(update, info, session, id_, done)
             self._gathered.append(entry)

@@ -105,6 +105,7 @@ class Session:
         "_rejected",
         "_saved",
         "asked_to_resync",
+        "awaits_step_2",
         "channel",
         "closed",
         "credentials",
@@ -112,7 +113,9 @@ class Session:
         "is_quiet",
         "last_id",
         "must_reopen",
+        "must_resync",
         "reader",
+        "resyncs",
         "room",
     )
 
@@ -125,8 +128,12 @@ class Session:
         *,
         max_bytes: int,
         asked_to_resync: bool = False,
+        resyncs: bool = False,
     ) -> None:
-        """`credentials` are what got it its `grant`, kept to be asked about again."""
+        """`credentials` are what got it its `grant`, kept to be asked about again.
+
+        A client that `resyncs` sends all that the server lacks when it is asked, without opening again.
+        """
         self.channel = channel
         self.credentials = credentials
         self.grant = grant
@@ -134,6 +141,11 @@ class Session:
         self.last_id = 0
         self.closed: ProtocolError | None = None
         self.asked_to_resync = asked_to_resync
+        self.resyncs = resyncs
+        self.awaits_step_2 = resyncs
+        """Whether it was asked, as it is when it opens, and what the server lacks has not come yet."""
+        self.must_resync = False
+        """An edit was put off that builds on what the server lacks: all that comes before that will come again."""
         self.must_reopen = False
         """An edit was turned away that may come again: a later SAVED must not seem to speak for it."""
         self.reader = reader
@@ -174,11 +186,17 @@ class Session:
         if self._queued_bytes > self._max_bytes and len(self._batches) > 1:
             assert self.room is not None
             infos = [info for queued in self._batches for info in queued.infos]
-            self._behind = state_vector_before(self.room.clocks, infos)
+            self.put_difference(state_vector_before(self.room.clocks, infos))
+        else:
+            self._rouse()
+
+    def put_difference(self, state_vector: bytes) -> None:
+        """What the document has over this state vector is told in one, and what is queued goes with it."""
+        if not self.closed:
+            self._behind = state_vector
             self._batches = []
             self._queued_bytes = 0
-            self._more = True
-        self._rouse()
+            self._put_more()
 
     def put_announcement(self, announcement: Announcement) -> None:
         """Presence changed; of several announcements only what they say last is told."""
@@ -187,6 +205,13 @@ class Session:
         self._announced = None if self._presence else announcement
         self._presence = self._presence | announcement.clients if self._presence else announcement.clients
         self._put_more()
+
+    def put_everyone(self) -> None:
+        """Tell again who is present."""
+        if self._opening is None and not self.closed:
+            assert self.room is not None
+            self._presence, self._announced = self._presence.union(self.room.awareness.everyone()), None
+            self._put_more()
 
     def put_saved(self, update_id: int) -> None:
         if not self.closed:

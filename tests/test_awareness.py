@@ -1,6 +1,7 @@
 """Presence: who may say what of whom, and what later readers hear."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
@@ -59,6 +60,38 @@ def test_what_others_say_of_a_client_is_dropped_and_counted() -> None:
         assert awareness.receive(BEN, said) == set()
     assert heard(awareness, [1]) == [(1, 1, {"name": "Anna"})]
     assert awareness.dropped == 3
+
+
+def test_who_says_again_what_was_heard_of_another_claims_nothing() -> None:
+    awareness = presence()
+    awareness.receive(ANNA, says(1, 1, {"name": "Anna", "at": 0}))
+    heard_first = awareness.encode([1])
+    awareness.receive(ANNA, says(1, 2, {"name": "Anna", "at": 1}))
+    spaced = encode([Entry(1, 2, b'{ "at": 1, "name": "Anna" }')])
+    for echo in (heard_first, awareness.encode([1]), spaced):
+        assert awareness.receive(BEN, echo) == set()
+    assert awareness.dropped == 0
+    awareness.receive(ANNA, says(1, 3, None))
+    for late in (says(1, 3, {"name": "Anna"}), says(1, 3, None)):
+        assert awareness.receive(BEN, late) == set()
+    assert awareness.dropped == 0
+    assert awareness.everyone() == []
+
+
+def test_who_repeats_what_a_crowd_says_is_not_taken_for_talkative() -> None:
+    awareness = presence(max_bytes=500)
+    for client in range(100):
+        awareness.receive(("person", client), says(client, 1, {"name": "x" * 400}))
+    everyone = awareness.encode(range(100))
+    assert len(everyone) > 40_000
+    assert awareness.receive(BEN, everyone) == set()
+    assert awareness.dropped == 0
+    for length, is_taken in ((488, True), (489, False)):
+        said = says(1_000, length, {"name": "x" * length})
+        with nullcontext() if is_taken else pytest.raises(Malformed, match="500"):
+            awareness.receive(BEN, said)
+    with pytest.raises(Malformed, match="more than there are"):
+        awareness.receive(ANNA, encode([Entry(client, 0, b"null") for client in range(100, 300)]))
 
 
 def test_only_what_is_newer_counts() -> None:
@@ -133,6 +166,19 @@ def test_who_comes_back_in_another_session_is_present_again() -> None:
     assert awareness.receive(BEN, says(1, 3, {"tab": 2})) == {1}
     assert heard(awareness, [1]) == [(1, 3, {"tab": 2})]
     assert awareness.owned(BEN) == {1}
+
+
+def test_who_comes_back_with_an_old_clock_is_told_to_take_a_newer_one() -> None:
+    """Nor does anybody get a client that left by repeating what it said."""
+    awareness = presence()
+    awareness.receive(ANNA, says(1, 7))
+    awareness.remove(ANNA)
+    for owner, clock in ((ANNA, 7), (BEN, 7), (ANNA, 8)):
+        changed = awareness.receive(owner, says(1, clock))
+        assert heard(awareness, changed) == [(1, 8, None)]
+        assert awareness.owned(owner) == frozenset()
+    assert awareness.receive(ANNA, says(1, 9)) == {1}
+    assert awareness.owned(ANNA) == {1}
 
 
 def test_a_reader_who_was_away_hears_of_those_who_left_meanwhile() -> None:

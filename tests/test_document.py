@@ -464,3 +464,23 @@ def test_a_replica_that_was_given_rubbish_still_tells_of_its_owners_edits() -> N
 )
 def test_an_update_has_structs_or_only_deletes(made: bytes, expected: bool) -> None:
     assert has_structs(made) is expected
+
+
+def test_a_document_holds_what_tells_it_nothing_new() -> None:
+    doc: Doc[Any] = Doc(client_id=1)
+    text = doc.get("content", type=Text)
+    text.insert(0, "hello")
+    document = Document(doc.get_update())
+    assert document.holds(EMPTY_UPDATE)
+    assert document.holds(doc.get_update())
+    assert not document.holds(b"\x00")
+    state = doc.get_state()
+    del text[1:3]
+    deletion, whole = doc.get_update(state), doc.get_update()
+    assert not document.holds(deletion)
+    assert not document.holds(whole)
+    document.apply(deletion, document.check(deletion))
+    assert document.holds(deletion)
+    assert document.holds(whole)
+    text.insert(0, "more ")
+    assert not document.holds(doc.get_update(state))

@@ -22,8 +22,10 @@ FLOORS = {
     **dict.fromkeys(
         (
             "session",
+            "life",
             "room",
             "recent",
+            "openings",
             "flushes",
             "snapshots",
             "reader",
