@@ -67,6 +67,9 @@ class ApiHandler(RequestHandler):
         if CSRF_HEADER not in self.request.headers:
             raise ApiError(403, f"a change by the right of a cookie needs the header {CSRF_HEADER}: 1")
 
+    def check_xsrf_cookie(self) -> None:
+        """An application that we are mounted in may have a check of its own; ours is in `prepare`."""
+
     def head(self, *arguments: str) -> Any:
         return self.get(*arguments)  # Tornado leaves the body out
 
@@ -187,7 +190,7 @@ class Documents(ApiHandler):
         if row is None:
             raise ApiError(409, f"there is a document {name!r} already")
         self.set_status(201)
-        self.set_header("Location", f"/api/documents/{quote(name, safe='')}")
+        self.set_header("Location", f"{self.request.path}/{quote(name, safe='')}")
         [described] = await self.describe([(row, grant)])
         self.answer(described)
 
