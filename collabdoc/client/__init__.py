@@ -11,7 +11,7 @@
 
 from collabdoc.characters import CharacterText
 from collabdoc.client.connection import Client, connect
-from collabdoc.client.document import LiveDocument, Refused
+from collabdoc.client.document import Edit, LiveDocument, Refused
 from collabdoc.client.presence import Presence
 from collabdoc.client.script import edit
 from collabdoc.client.status import Status, StatusKind, Trouble
@@ -19,6 +19,7 @@ from collabdoc.client.status import Status, StatusKind, Trouble
 __all__ = [
     "CharacterText",
     "Client",
+    "Edit",
     "LiveDocument",
     "Presence",
     "Refused",

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 from collabdoc.client.backoff import CAP_S
 from collabdoc.client.clock import LoopClock
 from collabdoc.client.document import LiveDocument
-from collabdoc.client.line import Line
+from collabdoc.client.line import SocketLine
 from collabdoc.client.socket import Dialer
 from collabdoc.client.status import Trouble
 from collabdoc.errors import UsageError
@@ -26,7 +26,7 @@ class Client:
     async def __aenter__(self) -> "Client":
         self._clock = LoopClock()
         self._dialer = Dialer(self._url)
-        self._line = Line(self._dialer.dial, self._clock, max_backoff_s=self._max_backoff_s)
+        self._line = SocketLine(self._dialer.dial, self._clock, max_backoff_s=self._max_backoff_s)
         self._line.start()
         return self
 

@@ -9,6 +9,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from collabdoc.characters import CharacterText
@@ -19,7 +20,7 @@ from collabdoc.client.line import ChannelMessage, Line
 from collabdoc.client.outbox import Outbox
 from collabdoc.client.presence import Presence
 from collabdoc.client.status import Facts, Status, derive_status
-from collabdoc.document import Replica, has_deletes
+from collabdoc.document import EMPTY_UPDATE, Replica, has_deletes
 from collabdoc.errors import DocumentBroken, Malformed, NotAllowed, ProtocolError
 from collabdoc.listeners import Listeners
 from collabdoc.protocol.messages import Auth, Awareness, Open, Opened, Rejected, Saved, Updates
@@ -36,8 +37,23 @@ class Refused(ProtocolError):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What somebody else did: a Yjs update (v1), and by whom where that is known.
+
+    Within the server `origin` is the id of who is signed in, "" for nobody, or what a document was opened with there;
+    a client over the network knows it of nobody: None.
+    """
+
+    update: bytes
+    origin: str | None
+
+
 class LiveDocument:
-    """One document; made by `Client.open`. It belongs to the thread of the loop that it was opened in."""
+    """One document; made by `Client.open`, and within the server by `Engine.document`.
+
+    It belongs to the thread of the loop that it was opened in.
+    """
 
     def __init__(
         self,
@@ -65,6 +81,7 @@ class LiveDocument:
         self._seq: int | None = None  # None where the content that it stands for is in doubt
         self._news = asyncio.Event()
         self._listeners: Listeners[Status] = Listeners()
+        self._edit_listeners: Listeners[Edit] = Listeners()
         self.awareness = Presence(self.doc.client_id, clock, self._send_presence)
         """Who is here; `awareness.say({...})` tells the others of oneself."""
         self.status = self._derive()
@@ -97,6 +114,13 @@ class LiveDocument:
     def observe_status(self, callback: Callable[[Status], object]) -> Callable[[], None]:
         """Hear each new status, in the loop's thread; calling what is given back ends that."""
         return self._listeners.add(callback)
+
+    def observe_edits(self, callback: Callable[[Edit], object]) -> Callable[[], None]:
+        """Hear what others do, once `doc` has it; calling what is given back ends that. The callback may edit.
+
+        pycrdt's own observers find the same `origin` in their transaction.
+        """
+        return self._edit_listeners.add(callback)
 
     async def saved(self, *, within: int = 0) -> None:
         """Wait until at most `within` edits are unsaved, as long as it takes.
@@ -211,13 +235,15 @@ class LiveDocument:
     def _apply(self, update: bytes) -> bool:
         """Take what the server sent; False where it could not be applied."""
         try:
-            self._replica.apply(update)
+            self._replica.apply(update, origin=self._line.origin)
         except DocumentBroken as error:
             log.error("%s: a change from the server could not be applied: %s", self.name, error)
             # Half of it may be in the document. No watermark stands for that, so the next OPEN asks for a diff.
             self._seq = None
             self._channel.fail(Malformed.code, "a change from the server could not be applied")
             return False
+        if update != EMPTY_UPDATE:
+            self._edit_listeners.tell(Edit(update, self._line.origin))
         return True
 
     def _raise_seq(self, seq: int) -> None:

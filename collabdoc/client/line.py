@@ -61,7 +61,39 @@ class LineUser(Protocol):
     def receive(self, message: ChannelMessage) -> None: ...
 
 
-class Line:
+class Line(Protocol):
+    """What a channel needs of its line."""
+
+    @property
+    def state(self) -> LineState: ...
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the line is not up."""
+
+    @property
+    def origin(self) -> str | None:
+        """Who made the edits of the message that is being received, where the line can tell."""
+
+    def attach(self, user: LineUser) -> None: ...
+
+    def detach(self, user: LineUser) -> None: ...
+
+    def claim_channel(self, user: LineUser) -> int:
+        """A channel number that was not used before on what is up now."""
+
+    def release_channel(self, channel: int) -> None: ...
+
+    def send(self, message: ClientMessage) -> None: ...
+
+    def start(self) -> None:
+        """Connect now; nothing where that is under way or done."""
+
+    def synced(self) -> None:
+        """A document is synced: the line is worth its attempts."""
+
+
+class SocketLine:
     """`dial` begins a connection, which is up or closed within its own time."""
 
     def __init__(self, dial: Callable[[SocketUser], Socket], clock: Clock, *, max_backoff_s: float) -> None:
@@ -77,6 +109,7 @@ class Line:
         self._channels: dict[int, LineUser] = {}
         self.state: LineState = "idle"
         self.trouble: Trouble | None = None
+        self.origin: str | None = None
 
     def attach(self, user: LineUser) -> None:
         self._users[user] = None
@@ -85,7 +118,6 @@ class Line:
         self._users.pop(user, None)
 
     def claim_channel(self, user: LineUser) -> int:
-        """A channel number that this socket has not used before."""
         self._last_channel += 1
         self._channels[self._last_channel] = user
         return self._last_channel
@@ -98,7 +130,6 @@ class Line:
             self._socket.send(native.encode_client(message))
 
     def start(self) -> None:
-        """Connect now; nothing where that is under way or done."""
         if not self._move("start"):
             return
         self._cancel_timer()
@@ -111,7 +142,6 @@ class Line:
         self._announce()
 
     def synced(self) -> None:
-        """A document is synced: the line is worth its attempts."""
         self._backoff.reset()
 
     # The socket's side

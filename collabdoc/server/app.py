@@ -2,7 +2,7 @@
 
 import logging
 import re
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -10,6 +10,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from collabdoc.auth import Authenticator
+from collabdoc.client import LiveDocument
 from collabdoc.config import Settings
 from collabdoc.errors import UsageError
 from collabdoc.rooms import Rooms
@@ -110,6 +111,10 @@ class Server:
     def url(self) -> str:
         host = self.settings.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def document(self, name: str, *, origin: str = "server") -> AbstractAsyncContextManager[LiveDocument]:
+        """Open a document for the program that this server runs in: `Engine.document`."""
+        return self.engine.document(name, origin=origin)
 
     async def _stop_listening(self) -> None:
         self._http.stop()

@@ -8,12 +8,15 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from collabdoc import __version__
 from collabdoc.access import Access
 from collabdoc.auth import Authenticator
+from collabdoc.client.backoff import CAP_S
+from collabdoc.client.clock import LoopClock
+from collabdoc.client.document import LiveDocument
 from collabdoc.config import Settings
 from collabdoc.errors import CollabdocError
 from collabdoc.helper import Helper
@@ -24,6 +27,7 @@ from collabdoc.rooms import Rooms
 from collabdoc.server.access import make_authenticator
 from collabdoc.server.connection import send_all
 from collabdoc.server.context import Context
+from collabdoc.server.inside import InsideLine
 from collabdoc.store.base import Store
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
@@ -49,6 +53,7 @@ class Engine:
         self.settings = settings
         self._authenticator = authenticator or make_authenticator(settings, self._is_revoked)
         self._store = store
+        self._inside: set[InsideLine] = set()
         self._deadline_s: float | None = None  # for the shutdown, once it has begun
 
     async def __aenter__(self) -> "Engine":
@@ -81,6 +86,28 @@ class Engine:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    @asynccontextmanager
+    async def document(self, name: str, *, origin: str = "server") -> AsyncIterator[LiveDocument]:
+        """Open a document, which is made where there is none, for the program that this server runs in.
+
+        `origin` is what others within the server are told of its edits; to readers elsewhere they are edits like any
+        other. `saved()` waits for their commit. Raises `Refused` as for a client, also where the server stops.
+        """
+        line = InsideLine(self.rooms, self.settings.limits, origin)
+        document = LiveDocument(
+            name, line, LoopClock(), token=None, max_backoff_s=CAP_S, closed=lambda _: self._inside.discard(line)
+        )
+        self._inside.add(line)
+        try:
+            if self.context.draining:
+                line.stop()
+            document.connect()
+            await document.synced()
+            yield document
+        finally:
+            document.close()
+            await line.close()
+
     async def say_goodbye(self) -> None:
         """Refuse what is new, commit what was taken, and end all sockets; done at the latest when it is stopped."""
         if self._deadline_s is not None:
@@ -88,6 +115,8 @@ class Engine:
         self.context.draining = True
         self._deadline_s = asyncio.get_running_loop().time() + self.settings.limits.drain_s
         await self._within_time(self.rooms.drain(), "some edits are not committed; their authors keep them")
+        for line in list(self._inside):
+            line.stop()
         for socket in list(self.context.sockets):
             spread_ms = int(self.settings.limits.goaway_spread_s * 1000)
             socket.go_away(random.randint(0, spread_ms), _RESTARTING)  # noqa: S311  # spreads load, hides nothing

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from collabdoc.client.document import LiveDocument
-from collabdoc.client.line import Line, SocketUser
+from collabdoc.client.line import SocketLine, SocketUser
 from collabdoc.document import EMPTY_UPDATE, Document
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import ClientMessage, Mode, Open, Opened, ServerMessage
@@ -79,7 +79,7 @@ class Rig:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.sockets: list[FakeSocket] = []
-        self.line = Line(self._dial, self.clock, max_backoff_s=30)
+        self.line = SocketLine(self._dial, self.clock, max_backoff_s=30)
         self.closed: list[LiveDocument] = []
 
     @property
