@@ -55,12 +55,18 @@ class ApiHandler(RequestHandler):
             raise ApiError(
                 403, f"this server does not go by the name {host}: start it with --allow-origin https://{host}"
             )
+        self.check_serving()
         origin = self.request.headers.get("Origin")
         writes = self.request.method not in ("GET", "HEAD")
         if writes and origin and not origin_allowed(self.request, origin, self.context.settings.allow_origin):
             raise ApiError(403, f"a page of {origin:.100} may not change documents of this server")
         if writes and bearer_token(self.request) is None and self.request.cookies:
             self.check_csrf()
+
+    def check_serving(self) -> None:
+        """An application that we are mounted in may serve on when we have stopped."""
+        if self.context.draining:
+            raise ApiError(503, "the server is restarting")
 
     def check_csrf(self) -> None:
         """A header that no form and no page of another site can send: cookies come along by themselves, it does not."""
@@ -232,6 +238,8 @@ class Content(ApiHandler):
 class Health(ApiHandler):
     """`GET /healthz`: the process answers."""
 
+    def check_serving(self) -> None: ...
+
     def get(self) -> None:
         context = self.context
         self.answer(
@@ -250,8 +258,6 @@ class Ready(ApiHandler):
     """`GET /readyz`: the server takes work: it is not draining, and its store can be written."""
 
     async def get(self) -> None:
-        if self.context.draining:
-            raise ApiError(503, "the server is restarting")
         try:
             async with asyncio.timeout(_READY_S):
                 await self.context.rooms.check_writable()

@@ -122,7 +122,10 @@ async def test_the_application_lives_on_when_the_part_has_stopped(tmp_path: Path
         while document.status.kind not in ("reconnecting", "connecting"):
             await document.changed()
         assert (await ask(f"{url}/")).body == b"the application's own"
-        assert (await ask(f"{url}/a/b/readyz")).code == 503
+        for path, code in (("readyz", 503), ("api/documents", 503), ("api/documents/x", 503), ("healthz", 200)):
+            assert (await ask(f"{url}/a/b/{path}")).code == code
+        while document.status.trouble is None or "503" not in document.status.trouble.reason:
+            await document.changed()
     http.stop()
     await http.close_all_connections()
 
