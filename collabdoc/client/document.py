@@ -162,10 +162,10 @@ class LiveDocument:
 
     async def _until(self, condition: Callable[[], bool], *, saving: bool) -> None:
         while True:
-            if refused := self._refusal(saving=saving):
-                raise refused
             if condition():
                 return
+            if refused := self._refusal(saving=saving):
+                raise refused
             await self._news.wait()
 
     def _refusal(self, *, saving: bool) -> Refused | None:
@@ -250,8 +250,6 @@ class LiveDocument:
         self._seq = max(seq, self._seq or 0)
 
     def _edited(self, update: bytes) -> None:
-        if self._is_closed or self._channel.state == "replaced":
-            return  # the document is a copy of its own by now
         self._outbox.add(update)
         if not self._flush_due:
             self._flush_due = True

@@ -1,6 +1,7 @@
 """The asyncio client against a real server."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
-from collabdoc.client import LiveDocument, Refused, connect
+from collabdoc.client import LiveDocument, Refused, Status, connect
 from collabdoc.config import Limits, load_settings
 from collabdoc.errors import StoreDamaged, StoreError
 from collabdoc.server.app import Server
@@ -208,8 +209,9 @@ async def test_clients_see_who_else_is_here_and_who_leaves(server: Server) -> No
         async with connect(server.url) as bob:
             his = await bob.open("a")
             his.awareness.say({"user": {"name": "Bob"}})
-            while not (hers.awareness.others and his.awareness.others):
-                await asyncio.wait([asyncio.ensure_future(each.changed()) for each in (hers, his)], timeout=1)
+            for document in (hers, his):
+                while not document.awareness.others:
+                    await document.changed()
             assert his.awareness.others == {hers.doc.client_id: {"user": {"name": "Alice"}}}
             assert hers.awareness.others == {his.doc.client_id: {"user": {"name": "Bob"}}}
         while hers.awareness.others:
@@ -255,11 +257,39 @@ async def test_a_line_that_carries_nothing_any_more_is_found_and_left(server: Se
         line = network.line(server.port)
         async with connect(f"http://127.0.0.1:{line.port}", max_backoff_s=0.1) as alice:
             document = await alice.open("a")
+            told: list[Status] = []
+            document.observe_status(told.append)
             line.stall()
             content(document).insert(0, "into the void")
-            while document.status.kind == "saving":
-                await asyncio.sleep(0.1)
-            assert document.status.trouble is not None
-            assert document.status.trouble.code == 4408
+            while len(told) < 2:
+                await document.changed()
             line.heal()
             await document.saved()
+            assert [status.kind for status in told[:2]] == ["saving", "reconnecting"]
+            assert told[1].trouble is not None
+            assert told[1].trouble.code == 4408
+
+
+async def test_people_who_type_in_any_script_over_lines_that_break_agree_in_the_end(server: Server) -> None:
+    chance = random.Random(5)
+    with Network() as network:
+        lines = [network.line(server.port) for _ in range(3)]
+        async with AsyncExitStack() as stack:
+            urls = [f"http://127.0.0.1:{line.port}" for line in lines]
+            clients = [await stack.enter_async_context(connect(url, max_backoff_s=0.1)) for url in urls]
+            documents = [await client.open("a") for client in clients]
+            for turn in range(150):
+                document = chance.choice(documents)
+                start = chance.randint(0, len(document.text()))
+                stop = min(len(document.text()), start + chance.randint(0, 3))
+                document.text().replace(start, stop, chance.choice(["a", "ü", "漢字", "😀", "👨‍👩‍👧", ""]))
+                await asyncio.sleep(0)
+                if turn % 40 == 20:
+                    await asyncio.to_thread(chance.choice(lines).drop)
+            for document in documents:
+                await document.saved()
+            async with connect(server.url) as late:
+                expected = str((await late.open("a")).text())
+            for document in documents:
+                await shows(document, expected)
+            assert "\ufffd" not in expected

@@ -108,6 +108,7 @@ async def test_another_life_of_the_document_leaves_the_copy_alone_and_is_told() 
     assert document.status.kind == "replaced"
     assert str(document.text()) == "unsaved old"
     document.text().insert(0, "aside ")
+    assert document.unsaved == 2
     rig.clock.advance(4)
     assert len(rig.heard(Open)) == 1
     with pytest.raises(Refused, match="another life") as refused:

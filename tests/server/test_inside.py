@@ -156,6 +156,17 @@ async def test_a_server_that_stops_tells_who_waits_for_it(start_server: ServerFa
             pass
 
 
+async def test_what_was_saved_as_the_server_stopped_is_told_as_saved(start_server: ServerFactory) -> None:
+    server = await start_server()
+    async with server.document("a") as own:
+        own.text().append("last words")
+        saved = asyncio.ensure_future(own.saved())
+        while not server.rooms._slots["a"].room.has_uncommitted:
+            await asyncio.sleep(0)
+        await server.engine.say_goodbye()
+        await saved
+
+
 async def test_the_owner_is_seen_where_it_says_that_it_is_there(server: Server) -> None:
     async with connect(server.url) as alice:
         hers = await alice.open("a")
