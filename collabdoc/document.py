@@ -6,6 +6,7 @@
 3. A Document belongs to the thread that made it.
 """
 
+import logging
 import os
 from array import array
 from bisect import bisect_right
@@ -15,12 +16,15 @@ from typing import Any, Literal
 
 os.environ.setdefault("RUST_BACKTRACE", "0")  # a first panic with a backtrace costs 50 MB
 
-from pycrdt import Doc, Map, TransactionEvent, get_update, merge_updates
+from pycrdt import Doc, Map, Text, TransactionEvent, get_update, merge_updates
 
+from collabdoc.characters import CharacterText
 from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
 from collabdoc.protocol.deletes import is_within, read_deletes
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
 from collabdoc.protocol.update import UNLIMITED, Pairs, UpdateInfo, check_update, cut_taken, find_pairs
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["rich", "text"]
 
@@ -181,14 +185,22 @@ class Replica:
         self._on_edit = on_edit
         self._subscription = self.doc.observe(self._note)
 
-    def apply(self, update: bytes) -> None:
-        """Take an edit of others."""
+    def apply(self, update: bytes, *, origin: object = None) -> None:
+        """Take an edit of others; the owner's observers find `origin` in their transaction."""
         self._applying = True
         try:
             with _pycrdt("applying an update"):
-                self.doc.apply_update(update)
+                for piece in cut_taken(update, self.clocks):
+                    self._apply_piece(piece, origin)
         finally:
             self._applying = False
+
+    def text(self, name: str = "content") -> CharacterText:
+        """A `Y.Text` of the document, edited in characters."""
+        return CharacterText(self.doc.get(name, type=Text))
+
+    def clocks(self) -> dict[int, int]:
+        return _clocks(self.doc)
 
     def state_vector(self) -> bytes:
         return self.doc.get_state()
@@ -196,6 +208,13 @@ class Replica:
     def diff(self, state_vector: bytes) -> bytes:
         """What a replica at this state vector lacks; the deletions are always all of them."""
         return self.doc.get_update(state_vector)
+
+    def _apply_piece(self, piece: bytes, origin: object) -> None:
+        try:
+            with self.doc.transaction(origin=origin):
+                self.doc.apply_update(piece)
+        except ExceptionGroup:  # of the owner's observers: the piece was applied before they were told
+            log.exception("an observer of a document failed")
 
     def _note(self, event: TransactionEvent) -> None:
         if not self._applying:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collabdoc.cli import main
-from collabdoc.server import app
+from collabdoc.server import engine
 from collabdoc.store.base import Append
 from collabdoc.store.sqlite import SqliteStore
 
@@ -26,5 +26,5 @@ class HeldStore(SqliteStore):
 
 
 if __name__ == "__main__":
-    vars(app)["SqliteStore"] = HeldStore
+    vars(engine)["SqliteStore"] = HeldStore
     main()

@@ -9,12 +9,18 @@ from types import TracebackType
 STARTED_WITHIN_S = 30
 
 
-class ServerProcess:
-    """`collabdoc serve` on a data folder; may be killed and started again on the same port."""
+SERVE = ("-m", "collabdoc", "serve")
 
-    def __init__(self, data: Path, *flags: str, port: int = 0, module: str = "collabdoc") -> None:
+
+class ServerProcess:
+    """`collabdoc serve` on a data folder; may be killed and started again on the same port.
+
+    `program` is another one with the same flags.
+    """
+
+    def __init__(self, data: Path, *flags: str, port: int = 0, program: tuple[str, ...] = SERVE) -> None:
         self.data = data
-        self.module = module
+        self.program = program
         self.flags = flags
         self.port = port
         self._process: subprocess.Popen[str] | None = None
@@ -35,7 +41,7 @@ class ServerProcess:
 
     def start(self) -> None:
         """Returns once the server says that it listens."""
-        command = [sys.executable, "-m", self.module, "serve", "--port", str(self.port), "--data", str(self.data)]
+        command = [sys.executable, *self.program, "--port", str(self.port), "--data", str(self.data)]
         self._process = subprocess.Popen(
             [*command, *self.flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

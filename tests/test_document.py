@@ -484,3 +484,29 @@ def test_a_document_holds_what_tells_it_nothing_new() -> None:
     assert document.holds(whole)
     text.insert(0, "more ")
     assert not document.holds(doc.get_update(state))
+
+
+def test_a_replica_takes_a_long_offline_edit_in_pieces() -> None:
+    author: Doc[Any] = Doc(client_id=7)
+    text = author.get("content", type=Text)
+    for number in range(3_000):
+        text.insert(number, "x")
+        text.insert(0, "y")
+    replica = Replica(lambda _: None)
+    pieces: list[object] = []
+    watched = replica.doc.get("content", type=Text)
+    watched.observe(lambda _, transaction: pieces.append(transaction.origin))
+    replica.apply(author.get_update(), origin="somebody")
+    assert str(replica.text()) == "y" * 3_000 + "x" * 3_000
+    assert len(pieces) > 10
+    assert set(pieces) == {"somebody"}
+
+
+def test_an_observer_that_fails_does_not_keep_a_replica_from_what_others_do(caplog: pytest.LogCaptureFixture) -> None:
+    replica = Replica(lambda _: None)
+    watched = replica.doc.get("content", type=Text)
+    watched.observe(lambda _: 1 / 0)
+    replica.apply(make_update(lambda doc: doc.get("content", type=Text).insert(0, "a")))
+    replica.apply(make_update(lambda doc: doc.get("content", type=Text).insert(0, "b")))
+    assert set(str(replica.text())) == {"a", "b"}
+    assert "ZeroDivisionError" in caplog.text

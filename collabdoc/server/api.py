@@ -55,6 +55,7 @@ class ApiHandler(RequestHandler):
             raise ApiError(
                 403, f"this server does not go by the name {host}: start it with --allow-origin https://{host}"
             )
+        self.check_serving()
         origin = self.request.headers.get("Origin")
         writes = self.request.method not in ("GET", "HEAD")
         if writes and origin and not origin_allowed(self.request, origin, self.context.settings.allow_origin):
@@ -62,10 +63,18 @@ class ApiHandler(RequestHandler):
         if writes and bearer_token(self.request) is None and self.request.cookies:
             self.check_csrf()
 
+    def check_serving(self) -> None:
+        """An application that we are mounted in may serve on when we have stopped."""
+        if self.context.draining:
+            raise ApiError(503, "the server is restarting")
+
     def check_csrf(self) -> None:
         """A header that no form and no page of another site can send: cookies come along by themselves, it does not."""
         if CSRF_HEADER not in self.request.headers:
             raise ApiError(403, f"a change by the right of a cookie needs the header {CSRF_HEADER}: 1")
+
+    def check_xsrf_cookie(self) -> None:
+        """An application that we are mounted in may have a check of its own; ours is in `prepare`."""
 
     def head(self, *arguments: str) -> Any:
         return self.get(*arguments)  # Tornado leaves the body out
@@ -187,7 +196,7 @@ class Documents(ApiHandler):
         if row is None:
             raise ApiError(409, f"there is a document {name!r} already")
         self.set_status(201)
-        self.set_header("Location", f"/api/documents/{quote(name, safe='')}")
+        self.set_header("Location", f"{self.request.path}/{quote(name, safe='')}")
         [described] = await self.describe([(row, grant)])
         self.answer(described)
 
@@ -229,6 +238,8 @@ class Content(ApiHandler):
 class Health(ApiHandler):
     """`GET /healthz`: the process answers."""
 
+    def check_serving(self) -> None: ...
+
     def get(self) -> None:
         context = self.context
         self.answer(
@@ -247,8 +258,6 @@ class Ready(ApiHandler):
     """`GET /readyz`: the server takes work: it is not draining, and its store can be written."""
 
     async def get(self) -> None:
-        if self.context.draining:
-            raise ApiError(503, "the server is restarting")
         try:
             async with asyncio.timeout(_READY_S):
                 await self.context.rooms.check_writable()

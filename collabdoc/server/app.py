@@ -1,71 +1,70 @@
-"""The composition root: builds the graph of one server, starts it, drains it, stops it."""
+"""The composition root: one engine behind a port of its own, or within another Tornado application."""
 
-import asyncio
-import contextlib
 import logging
-import random
-import time
-from collections.abc import Awaitable
-from contextlib import AsyncExitStack
+import re
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from collabdoc import __version__
-from collabdoc.access import Access
 from collabdoc.auth import Authenticator
+from collabdoc.client import LiveDocument
 from collabdoc.config import Settings
-from collabdoc.errors import CollabdocError, UsageError
-from collabdoc.helper import Helper
-from collabdoc.links import Links
-from collabdoc.reader import Reader
-from collabdoc.revocations import Revocations
+from collabdoc.errors import UsageError
 from collabdoc.rooms import Rooms
 from collabdoc.server import account, api
-from collabdoc.server.access import make_authenticator
-from collabdoc.server.connection import send_all
 from collabdoc.server.context import Context
+from collabdoc.server.engine import Engine
 from collabdoc.server.hocuspocus import HocuspocusHandshake
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeHandshake
 from collabdoc.server.yjs import YjsHandshake
 from collabdoc.store.base import Store
-from collabdoc.store.sqlite import SqliteStore
-from collabdoc.turn import Turn
-from collabdoc.writer import Writer
 
 log = logging.getLogger(__name__)
 
-_ROUND_S = 1.0
-_CLOSE_S = 2.0
-_RESTARTING = "the server is restarting"
+Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
 
-def make_application(context: Context) -> Application:
-    """The handlers of one server. A document's name may hold `/`, so that `/content` is looked for first."""
+def routes(engine: Engine, prefix: str = "") -> list[Route]:
+    """The endpoints of a started engine under a prefix such as `/collab`, for `Application.add_handlers`.
+
+    All but the editor's pages. A document's name may hold `/`, so that `/content` is looked for first. Raises
+    `UsageError` for a prefix that is none.
+    """
+    if prefix and not re.fullmatch(r"(/[\w.~-]+)+", prefix):
+        raise UsageError(f"the prefix is {prefix!r:.60}: expected one such as /collab, without a / at its end")
+    shared = {"context": engine.context}
+    endpoints: list[tuple[str, type[RequestHandler]]] = [
+        (r"/ws", NativeHandshake),
+        (r"/yjs/(.*)", YjsHandshake),
+        (r"/hocuspocus", HocuspocusHandshake),
+        (r"/healthz", api.Health),
+        (r"/readyz", api.Ready),
+        (r"/api/documents", api.Documents),
+        (r"/api/session", account.SignIn),
+        (r"/api/revocations", account.Revoked),
+        (r"/api/documents/(.+)/content", api.Content),
+        (r"/api/documents/(.+)/links", account.DocumentLinks),
+        (r"/api/documents/(.+)/links/([0-9a-f]+)", account.DocumentLink),
+        (r"/api/documents/(.+)", api.Document),
+    ]
+    return [(re.escape(prefix) + path, handler, shared) for path, handler in endpoints]
+
+
+def make_application(engine: Engine) -> Application:
+    """All that a server of its own serves."""
     assets = {"assets": load_assets()}
-    shared = {"context": context}
     return Application(
         [
-            (r"/ws", NativeHandshake, shared),
-            (r"/yjs/(.*)", YjsHandshake, shared),
-            (r"/hocuspocus", HocuspocusHandshake, shared),
-            (r"/healthz", api.Health, shared),
-            (r"/readyz", api.Ready, shared),
-            (r"/api/documents", api.Documents, shared),
-            (r"/api/session", account.SignIn, shared),
-            (r"/api/revocations", account.Revoked, shared),
-            (r"/api/documents/(.+)/content", api.Content, shared),
-            (r"/api/documents/(.+)/links", account.DocumentLinks, shared),
-            (r"/api/documents/(.+)/links/([0-9a-f]+)", account.DocumentLink, shared),
-            (r"/api/documents/(.+)", api.Document, shared),
+            *routes(engine),
             (r"/static/(.+)", StaticHandler, assets),
             (r"/(?:d/.+|sign-in|share)?", PageHandler, assets),
         ],
         default_handler_class=api.NotFound,
-        default_handler_args=shared,
+        default_handler_args={"context": engine.context},
         log_function=_log_request,
     )
 
@@ -76,47 +75,36 @@ class Server:
     def __init__(
         self, settings: Settings, *, authenticator: Authenticator | None = None, store: Store | None = None
     ) -> None:
-        """`store` and `authenticator` take the place of those that the settings name."""
+        """`store` and `authenticator` take the place of those that the settings name. Raises as `Engine` does."""
         self.settings = settings
-        self._authenticator = authenticator or make_authenticator(settings, self._is_revoked)
-        self._store = store
+        self.engine = Engine(settings, authenticator=authenticator, store=store)
 
     async def __aenter__(self) -> "Server":
         """Raises `UsageError` where the port or the data folder cannot be used."""
         limits = self.settings.limits
         async with AsyncExitStack() as stack:
-            store = self._store or SqliteStore(self.settings.data)
-            stack.callback(store.close)
-            reader = await stack.enter_async_context(Reader())
-            writer = await stack.enter_async_context(Writer(store, limits))
-            revocations = Revocations(store, reader, writer, limits, now_s=time.time)
-            await revocations.load()
-            links = Links(store, reader, writer, limits, now_ms=lambda: time.time_ns() // 1_000_000)
-            helper = await stack.enter_async_context(
-                Helper(memory_bytes=limits.helper_memory_bytes, timeout_s=limits.helper_s)
-            )
-            server = f"collabdoc/{__version__}"
-            turn = Turn()
-            turn.send.do = send_all
-            self.rooms = await stack.enter_async_context(
-                Rooms(store, reader, writer, helper, limits, server=server, turn=turn)
-            )
-            access = Access(self._authenticator, links, now_s=time.time)
-            self.context = Context(self.settings, self.rooms, access, links, revocations, turn, time.monotonic)
+            await stack.enter_async_context(self.engine)
             self._http = HTTPServer(
-                make_application(self.context),
+                make_application(self.engine),
                 max_body_size=limits.http_body_bytes,
                 idle_connection_timeout=limits.silence_s,
                 body_timeout=limits.silence_s,
             )
             self._http.add_sockets(_bind(self.settings.host, self.settings.port))
-            self._round = asyncio.create_task(self._keep_sockets_alive())
-            stack.push_async_callback(self._stop)
+            stack.push_async_callback(self._stop_listening)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def context(self) -> Context:
+        return self.engine.context
+
+    @property
+    def rooms(self) -> Rooms:
+        return self.engine.rooms
 
     @property
     def port(self) -> int:
@@ -128,59 +116,14 @@ class Server:
         host = self.settings.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
-    def _is_revoked(self, user: str, token_id: str | None, issued_s: float) -> bool:
-        return self.context.revocations.covers(user, token_id, issued_s)
+    def document(self, name: str, *, origin: str = "server") -> AbstractAsyncContextManager[LiveDocument]:
+        """Open a document for the program that this server runs in: `Engine.document`."""
+        return self.engine.document(name, origin=origin)
 
-    async def _stop(self) -> None:
-        """Refuse what is new, commit what was taken, say goodbye, make the last snapshots."""
-        self.context.draining = True
+    async def _stop_listening(self) -> None:
         self._http.stop()
-        deadline_s = asyncio.get_running_loop().time() + self.settings.limits.drain_s
-        await self._within(deadline_s, self.rooms.drain(), "some edits are not committed; their authors keep them")
-        for socket in list(self.context.sockets):
-            spread_ms = int(self.settings.limits.goaway_spread_s * 1000)
-            socket.go_away(random.randint(0, spread_ms), _RESTARTING)  # noqa: S311  # spreads load, hides nothing
-        self._round.cancel()
-        await asyncio.gather(self._round, return_exceptions=True)
-        await self._until_closed()
+        await self.engine.say_goodbye()
         await self._http.close_all_connections()
-        await self._within(deadline_s, self.rooms.snapshot_all(), "some snapshots are left for the next start")
-
-    async def _within(self, deadline_s: float, work: Awaitable[None], otherwise: str) -> None:
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                await work
-        except TimeoutError:
-            log.warning("the time for a shutdown is over: %s", otherwise)
-        except Exception as error:
-            unforeseen = not isinstance(error, CollabdocError)
-            log.error("the shutdown goes on, %s: %s", otherwise, error, exc_info=unforeseen)
-
-    async def _until_closed(self) -> None:
-        """Give peers time to read the last words; who does not is cut off."""
-        if self.context.sockets:
-            self.context.emptied.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.context.emptied.wait(), _CLOSE_S)
-        for socket in list(self.context.sockets):
-            socket.abort()
-
-    async def _keep_sockets_alive(self) -> None:
-        # One round for all: a timer for each socket costs memory and wake-ups.
-        # Tokens and links tell by themselves when they end; an operator's own authenticator has to be asked.
-        access = self.context.access
-        asks_again = not (access.is_open or access.by_tokens)
-        while True:
-            await asyncio.sleep(_ROUND_S)
-            now_s = time.monotonic()
-            for socket in list(self.context.sockets):
-                try:
-                    socket.keep_alive(now_s)
-                    socket.end_expired(time.time())
-                    if asks_again and now_s - socket.checked_s >= self.settings.recheck_s:
-                        socket.recheck(lambda _: True)
-                except Exception:
-                    log.exception("a socket could not be kept alive")
 
 
 def _bind(host: str, port: int) -> list[Any]:

@@ -27,6 +27,8 @@ class Handshake(WebSocketHandler):
     def prepare(self) -> None:
         if not host_allowed(self.request, self.context.settings):
             raise HTTPError(403)
+        if self.context.draining:
+            raise HTTPError(503)
 
     def check_origin(self, origin: str) -> bool:
         return origin_allowed(self.request, origin, self.context.settings.allow_origin)

@@ -541,7 +541,7 @@ async def test_a_server_that_stops_gives_every_status_and_says_so(start_server: 
     store.goes_on.clear()
     wire.edits(typed("hi"))
     await wire.nothing_comes()
-    stopping = asyncio.create_task(server._stop())
+    stopping = asyncio.create_task(server.engine.say_goodbye())
     await asyncio.sleep(0)
     store.goes_on.set()
     assert await wire.gets_a("status") is True

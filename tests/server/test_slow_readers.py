@@ -98,5 +98,5 @@ async def test_a_shutdown_does_not_wait_for_who_does_not_read(start_server: Serv
     async with a_slow_client(server) as slow:
         slow.wire.says(Open(1, "big", b"\x00"))
         await slow.is_congested()
-        await server._stop()
+        await server.engine.say_goodbye()
         assert server.context.sockets == set()

@@ -296,7 +296,7 @@ async def test_a_server_that_stops_says_goodbye_after_saving(start_server: Serve
     await asyncio.sleep(0)
     while not server.rooms._slots["a"].room.has_uncommitted:
         await asyncio.sleep(0)
-    stopping = asyncio.ensure_future(server._stop())
+    stopping = asyncio.ensure_future(server.engine.say_goodbye())
     assert await alice.hears(Saved) == Saved(1, 1)
     goaway = await alice.hears(GoAway)
     assert 0 <= goaway.retry_after_ms <= 3_000

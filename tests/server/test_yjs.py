@@ -142,7 +142,7 @@ async def test_a_document_whose_store_takes_nothing_sends_its_writers_away_to_co
 async def test_a_server_that_stops_lets_its_clients_come_back(start_server: ServerFactory) -> None:
     server = await start_server()
     alice = await YjsWire.open(server)
-    stopping = asyncio.ensure_future(server._stop())
+    stopping = asyncio.ensure_future(server.engine.say_goodbye())
     assert await alice.is_closed() == 1012
     await stopping
 

@@ -1,6 +1,7 @@
 """The asyncio client against a real server."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,12 +13,13 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
-from collabdoc.client import LiveDocument, Refused, connect
+from collabdoc.client import LiveDocument, Refused, Status, connect
 from collabdoc.config import Limits, load_settings
 from collabdoc.errors import StoreDamaged, StoreError
 from collabdoc.server.app import Server
 from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
+from tests.browser.proxy import Network
 from tests.conftest import ServerFactory
 from tests.process import ServerProcess
 
@@ -198,3 +200,96 @@ async def test_what_others_deleted_before_the_server_crashed_is_deleted_for_ever
         # Nothing more was committed, as in a crash; and bob is gone.
         async with Server(load_settings({"port": port, "data": tmp_path})) as server, connect(server.url) as carol:
             await shows(await carol.open("a"), "keep this")
+
+
+async def test_clients_see_who_else_is_here_and_who_leaves(server: Server) -> None:
+    async with connect(server.url) as alice:
+        hers = await alice.open("a")
+        hers.awareness.say({"user": {"name": "Alice"}})
+        async with connect(server.url) as bob:
+            his = await bob.open("a")
+            his.awareness.say({"user": {"name": "Bob"}})
+            for document in (hers, his):
+                while not document.awareness.others:
+                    await document.changed()
+            assert his.awareness.others == {hers.doc.client_id: {"user": {"name": "Alice"}}}
+            assert hers.awareness.others == {his.doc.client_id: {"user": {"name": "Bob"}}}
+        while hers.awareness.others:
+            await hers.changed()
+
+
+async def test_one_document_of_several_is_closed_and_the_others_go_on(server: Server) -> None:
+    async with connect(server.url) as alice, connect(server.url) as bob:
+        a, b = await alice.open("a"), await alice.open("b")
+        content(a).insert(0, "said at last")
+        a.close()
+        content(b).insert(0, "on")
+        await b.saved()
+        assert str(content(await bob.open("a"))) == "said at last"
+        assert str(content(await alice.open("a"))) == "said at last"
+
+
+async def test_a_document_that_was_made_anew_meanwhile_leaves_the_old_copy_alone(tmp_path: Path) -> None:
+    settings = {"port": 0, "data": tmp_path, "limits": {"goaway_spread_s": 0.1}}
+    async with AsyncExitStack() as line:
+        async with Server(load_settings(settings)) as server:
+            port = server.port
+            alice = await line.enter_async_context(connect(server.url, max_backoff_s=0.2))
+            old = await alice.open("a")
+            content(old).insert(0, "first life")
+            await old.saved()
+        content(old).insert(0, "unsaved ")
+        store = SqliteStore(tmp_path)
+        store.delete("a")
+        store.create("a")
+        store.close()
+        async with Server(load_settings({**settings, "port": port})):
+            with pytest.raises(Refused, match="another life") as refused:
+                await old.saved()
+            assert (refused.value.code, old.status.kind, old.unsaved) == (4409, "replaced", 1)
+            assert str(content(old)) == "unsaved first life"
+            fresh = await alice.open("a")
+            assert str(content(fresh)) == ""
+
+
+async def test_a_line_that_carries_nothing_any_more_is_found_and_left(server: Server) -> None:
+    with Network() as network:
+        line = network.line(server.port)
+        async with connect(f"http://127.0.0.1:{line.port}", max_backoff_s=0.1) as alice:
+            document = await alice.open("a")
+            told: list[Status] = []
+            document.observe_status(told.append)
+            line.stall()
+            content(document).insert(0, "into the void")
+            while len(told) < 2:
+                await document.changed()
+            line.heal()
+            await document.saved()
+            assert [status.kind for status in told[:2]] == ["saving", "reconnecting"]
+            assert told[1].trouble is not None
+            assert told[1].trouble.code == 4408
+
+
+async def test_people_who_type_in_any_script_over_lines_that_break_agree_in_the_end(server: Server) -> None:
+    chance = random.Random(5)
+    with Network() as network:
+        lines = [network.line(server.port) for _ in range(3)]
+        async with AsyncExitStack() as stack:
+            urls = [f"http://127.0.0.1:{line.port}" for line in lines]
+            clients = [await stack.enter_async_context(connect(url, max_backoff_s=0.1)) for url in urls]
+            documents = [await client.open("a") for client in clients]
+            for turn in range(150):
+                document = chance.choice(documents)
+                start = chance.randint(0, len(document.text()))
+                stop = min(len(document.text()), start + chance.randint(0, 3))
+                document.text().replace(start, stop, chance.choice(["a", "ü", "漢字", "😀", "👨‍👩‍👧", ""]))
+                await asyncio.sleep(0)
+                if turn % 40 == 20:
+                    await asyncio.to_thread(chance.choice(lines).drop)
+            for document in documents:
+                await document.saved()
+            async with connect(server.url) as late:
+                expected = str((await late.open("a")).text())
+            for document in documents:
+                await shows(document, expected)
+            assert "\ufffd" not in expected
