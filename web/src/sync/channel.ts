@@ -74,6 +74,13 @@ export class Channel {
     return this.#line?.trouble ?? NO_TROUBLE
   }
 
+  /** Why the server or the line closed the document; NO_TROUBLE where neither did. */
+  get closedBy(): Trouble {
+    if (this.lineTrouble !== NO_TROUBLE) return this.lineTrouble
+    const isClosed = this.#state === 'waiting' || this.#state === 'refused' || this.#state === 'replaced'
+    return isClosed ? this.#trouble : NO_TROUBLE
+  }
+
   get mode(): Mode {
     return this.#mode
   }

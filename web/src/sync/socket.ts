@@ -257,3 +257,11 @@ export class Line {
     for (const user of [...this.#users]) user.lineChanged()
   }
 }
+
+/** `https://host`, `ws://host` or a full `wss://host/ws`: the address of the server's socket. */
+export function socketUrl(url: string): string {
+  const address = new URL(url)
+  address.protocol = address.protocol.replace('http', 'ws')
+  if (!address.pathname.endsWith('/ws')) address.pathname = `${address.pathname.replace(/\/$/, '')}/ws`
+  return address.href
+}

@@ -107,11 +107,6 @@ export function bannerOf(
   }
 }
 
-/** Whether typing makes sense: also offline, but not where the server will never take it. */
-export function mayEdit(status: Status): boolean {
-  return status.kind !== 'readonly' && status.kind !== 'refused' && status.kind !== 'replaced'
-}
-
 /** Whether the words change by themselves as time passes. */
 export function countsDown(status: Status): boolean {
   return status.kind === 'reconnecting' || status.kind === 'unsaveable'
