@@ -8,13 +8,13 @@
  *    again, which sends what the server lacks.
  */
 
-import { closeCode } from '../protocol/errors'
-import type { ChannelMessage, ClientMessage, Closed, Mode, Open, Opened, Rejected } from '../protocol/messages'
-import { Backoff } from './backoff'
-import type { Environment, Timer } from './environment'
-import { CHANNEL, type ChannelEvent, type ChannelState, type LineState, move } from './machine'
-import { attachLine, type Line } from './socket'
-import { NO_TROUBLE, type Trouble } from './status'
+import { closeCode } from '../protocol/errors.js'
+import type { ChannelMessage, ClientMessage, Closed, Mode, Open, Opened, Rejected } from '../protocol/messages.js'
+import { Backoff } from './backoff.js'
+import type { Environment, Timer } from './environment.js'
+import { CHANNEL, type ChannelEvent, type ChannelState, type LineState, move } from './machine.js'
+import { attachLine, type Line } from './socket.js'
+import { NO_TROUBLE, type Trouble } from './status.js'
 
 export type Introduction = Pick<Open, 'document' | 'stateVector' | 'token' | 'epoch' | 'seq'>
 

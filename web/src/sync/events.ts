@@ -1,7 +1,7 @@
 /** What the provider tells; the first five are the events of y-websocket, which bindings and apps listen to. */
 
-import type { CollabdocProvider } from './provider'
-import { type Connection, connectionOf, NO_TROUBLE, type Status, type Trouble } from './status'
+import type { CollabdocProvider } from './provider.js'
+import { type Connection, connectionOf, NO_TROUBLE, type Status, type Trouble } from './status.js'
 
 /** What a WebSocket says that ended without a close frame. */
 const CONNECTION_BROKE = 1006

@@ -5,8 +5,8 @@
  * 2. The derivation is pure: the same facts give the same status.
  */
 
-import type { Mode } from '../protocol/messages'
-import type { ChannelState, LineState } from './machine'
+import type { Mode } from '../protocol/messages.js'
+import type { ChannelState, LineState } from './machine.js'
 
 export type Status =
   | { kind: 'connecting' }
