@@ -159,9 +159,7 @@ class Room:
         """Take a client's edit or presence."""
         if session.closed or session not in self.sessions or self.state in (State.DRAINING, State.CLOSED):
             return
-        if session.is_opening:
-            session.close(Malformed(f"channel {session.channel} is not open yet"))
-        elif isinstance(message, Awareness):
+        if isinstance(message, Awareness):
             try:
                 known = session.grant.user.presence()
                 self._present_changed |= self.awareness.receive(session, message.awareness, known=known)

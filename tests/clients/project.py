@@ -39,6 +39,6 @@ class Project:
         (tarball,) = self.folder.glob("collabdoc-provider-*.tgz")
         return tarball
 
-    def tool(self, name: str) -> str:
-        """A program that a package brings, such as `tsc`."""
-        return os.fspath(self.folder / "node_modules" / ".bin" / name)
+    def check(self, folder: Path) -> None:
+        """Compile the TypeScript of a folder, as its `tsconfig.json` says."""
+        self.run(os.fspath(WEB / "node_modules" / ".bin" / "tsc"), "-p", os.fspath(folder))

@@ -40,7 +40,7 @@ def examples(project: Project) -> Path:
 
 def compile_types(project: Project, folder: Path, options: dict[str, object]) -> None:
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": {**_STRICT, **options}}))
-    project.run(project.tool("tsc"), "-p", str(folder))
+    project.check(folder)
 
 
 def test_the_tarball_holds_the_module_its_types_the_readme_and_the_licence_and_no_more(project: Project) -> None:
