@@ -61,6 +61,20 @@ def test_what_others_say_of_a_client_is_dropped_and_counted() -> None:
     assert awareness.dropped == 3
 
 
+def test_who_says_again_what_was_heard_of_another_claims_nothing() -> None:
+    awareness = presence()
+    awareness.receive(ANNA, says(1, 1, {"name": "Anna", "at": 0}))
+    heard_first = awareness.encode([1])
+    awareness.receive(ANNA, says(1, 2, {"name": "Anna", "at": 1}))
+    spaced = encode([Entry(1, 2, b'{ "at": 1, "name": "Anna" }')])
+    for echo in (heard_first, awareness.encode([1]), spaced):
+        assert awareness.receive(BEN, echo) == set()
+    assert awareness.dropped == 0
+    awareness.receive(ANNA, says(1, 3, None))
+    assert awareness.receive(BEN, says(1, 3, {"name": "Anna"})) == set()
+    assert awareness.dropped == 1
+
+
 def test_only_what_is_newer_counts() -> None:
     awareness = presence()
     awareness.receive(ANNA, says(1, 5, {"at": 5}))

@@ -24,6 +24,7 @@ FLOORS = {
             "session",
             "room",
             "recent",
+            "openings",
             "flushes",
             "snapshots",
             "reader",

@@ -103,7 +103,7 @@ class DialectSocket(ABC):
         """The frame of a message that is made for one peer alone; empty where the dialect has none."""
 
     @abstractmethod
-    def _tell_closed(self, channel: int, code: int, reason: str) -> None:
+    def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         """A channel was ended from here, and is forgotten already."""
 
     # The connection's side
@@ -204,7 +204,7 @@ class DialectSocket(ABC):
                 elif type(outgoing) is Announcement:
                     frame = self._frame_announcement(session, outgoing)
                 elif type(outgoing) is Closed:
-                    self._end_closed(session, outgoing)
+                    self._end_closed(session)
                     continue
                 else:
                     if type(outgoing) is Rejected:
@@ -241,7 +241,7 @@ class DialectSocket(ABC):
         """End one channel with a reason."""
         self._context.refused[error.code] += 1
         self._forget(channel)
-        self._tell_closed(channel, error.code, error.reason)
+        self._tell_closed(channel, error)
 
     def _forget(self, channel: int) -> None:
         if task := self._tasks.pop(channel, None):
@@ -332,15 +332,16 @@ class DialectSocket(ABC):
             raise PermissionChanged("what you may do in this document has changed: open it again")
         session.grant = grant
 
-    def _end_closed(self, session: Session, closed: Closed) -> None:
-        room = session.room
+    def _end_closed(self, session: Session) -> None:
+        room, error = session.room, session.closed
         assert room is not None
+        assert error is not None
         if session.asked_to_resync and room.name not in self._asked_to_resync:
             self._asked_to_resync.append(room.name)
-        self._context.refused[closed.code] += 1
+        self._context.refused[error.code] += 1
         self._context.rooms.schedule(room)  # the reason may be that reading the document broke it
         self._forget(session.channel)
-        self._tell_closed(session.channel, closed.code, closed.reason)
+        self._tell_closed(session.channel, error)
 
     def _schedule_flush(self) -> None:
         if self._ready or self._replies or self._last_reply is not None:

@@ -85,7 +85,7 @@ class NativeSocket(DialectSocket):
     def _frame(self, message: ServerMessage) -> bytes:
         return encode_frame(native.encode_server(message))
 
-    def _tell_closed(self, channel: int, code: int, reason: str) -> None:
+    def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         # What still comes for this channel was sent before its end was heard of.
         self._ended = [*self._ended[1 - _REMEMBERED_CHANNELS :], channel]
-        self._reply(native.encode_server(Closed(channel, code, reason)))
+        self._reply(native.encode_server(Closed(channel, error.code, error.reason)))
