@@ -56,6 +56,10 @@ class Limits(BaseModel):
     held_bytes: PositiveInt = Field(
         1 * MIB, description="edits kept while a document is loaded, or loaded anew; past it: 1013"
     )
+    stateless_bytes: PositiveInt = Field(
+        64 * KIB, description="one stateless message of a Hocuspocus client; past it: 4413"
+    )
+    stateless_per_s: PositiveInt = Field(100, description="such messages of one socket within a second; past it: 4429")
     writer_queue_bytes: PositiveInt = Field(64 * MIB, description="edits waiting for a commit; past it: 1013")
     max_commit_lag_s: PositiveFloat = Field(
         5.0, description="age of the oldest edit waiting for a commit; past it: 1013"

@@ -17,7 +17,7 @@ os.environ.setdefault("RUST_BACKTRACE", "0")  # a first panic with a backtrace c
 
 from pycrdt import Doc, Map, TransactionEvent, get_update, merge_updates
 
-from collabdoc.errors import CollabdocError, DocumentBroken
+from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
 from collabdoc.protocol.deletes import is_within, read_deletes
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
 from collabdoc.protocol.update import UNLIMITED, Pairs, UpdateInfo, check_update, cut_taken, find_pairs
@@ -91,6 +91,20 @@ class Document:
             if end > clocks.get(client, 0):
                 clocks[client] = end
         return is_new
+
+    def holds(self, update: bytes) -> bool:
+        """Whether an update is one that `apply` would take and find nothing new in."""
+        try:
+            info = self.check(update)
+        except ProtocolError:
+            return False
+        if any(end > self.clocks.get(client, 0) for client, end in info.ends.items()):
+            return False
+        if not info.deletes:
+            return True
+        with _pycrdt("reading the deletions"):
+            state = self._doc.get_state()
+            return is_within(read_deletes(get_update(update, state)), read_deletes(self._doc.get_update(state)))
 
     def _apply_deletes(self, update: bytes) -> bool:
         # Only pycrdt can tell whether they are new; asking it costs as much as applying, so it is not asked otherwise.

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from collabdoc.config import Limits
 from collabdoc.errors import Overloaded
-from collabdoc.room import Room, State
+from collabdoc.life import State
+from collabdoc.room import Room
 from collabdoc.session import Batch, Delivery, Session
 from collabdoc.store.base import Append
 from collabdoc.turn import Turn

@@ -11,7 +11,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeVar
 
 from collabdoc.auth import Action
@@ -29,6 +28,7 @@ from collabdoc.errors import (
     ProtocolError,
     TooLarge,
 )
+from collabdoc.life import State, transition
 from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
@@ -36,30 +36,7 @@ from collabdoc.protocol.update import UpdateInfo
 from collabdoc.recent import Recent
 from collabdoc.session import Announcement, Batch, Session
 
-_Message = TypeVar("_Message", Opened, Updates)
-
-
-class State(Enum):
-    LOADING = "loading"
-    ACTIVE = "active"
-    DRAINING = "draining"
-    CLOSED = "closed"
-
-
-TRANSITIONS: Mapping[tuple[State, str], State] = {
-    (State.LOADING, "loaded"): State.ACTIVE,
-    (State.ACTIVE, "broke"): State.LOADING,
-    (State.ACTIVE, "drain"): State.DRAINING,
-    (State.LOADING, "drain"): State.DRAINING,
-    (State.ACTIVE, "close"): State.CLOSED,
-    (State.LOADING, "close"): State.CLOSED,
-    (State.DRAINING, "close"): State.CLOSED,
-}
-
-
-def transition(state: State, event: str) -> State:
-    """The state after an event; a KeyError is a fault of ours."""
-    return TRANSITIONS[state, event]
+_Found = TypeVar("_Found", Opened, Updates, bytes, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +150,10 @@ class Room:
             session.last_id = message.id
             self._receive_update(session, message)
 
+    def wanted(self, session: Session) -> bytes | None:
+        """The state vector by which a client sends what the server lacks; None while that could not be taken."""
+        return None if self._refusal() else self._read(session, self._document.state_vector)
+
     def edit(self, update: bytes, done: Callable[[], None]) -> None:
         """Take an edit of the server's own; `done` is called once it is committed. Raises as a client is refused."""
         if self.state is not State.ACTIVE:
@@ -253,7 +234,7 @@ class Room:
             session.close(error)
         self.sessions.clear()
 
-    def _read(self, session: Session, read: Callable[[], _Message]) -> _Message | None:
+    def _read(self, session: Session, read: Callable[[], _Found]) -> _Found | None:
         if self.state is State.LOADING:
             return None
         try:
@@ -294,7 +275,10 @@ class Room:
 
     def _receive_update(self, session: Session, message: Update) -> None:
         try:
-            if not session.grant.allows(Action.WRITE):
+            # Clients of some dialects say all they have in every sync, whether they may write or not.
+            if not (
+                session.grant.allows(Action.WRITE) or self._read(session, lambda: self._document.holds(message.update))
+            ):
                 raise NotAllowed("this document is open for reading only")
             if session.must_reopen:
                 raise Overloaded("an edit before this one could not be saved: open again, and send what is missing")
@@ -304,11 +288,14 @@ class Room:
             session.reject(message.id, error)
         except Overloaded as error:
             session.must_reopen = True
-            session.reject(message.id, error)
+            if not session.resyncs:
+                session.reject(message.id, error)
         except MissingDependencies as error:
             if session.asked_to_resync:
                 session.reject(message.id, error)
                 session.close(error)
+            elif session.resyncs:
+                session.asked_to_resync = session.must_reopen = True
             else:
                 session.asked_to_resync = True
                 session.close(MustResync(f"{error.reason}: open again, and send what the server lacks"))

@@ -25,9 +25,10 @@ from collabdoc.errors import (
 )
 from collabdoc.flushes import Flushes, Slot
 from collabdoc.helper import Helper
+from collabdoc.life import State
 from collabdoc.protocol.messages import Awareness, Update
 from collabdoc.reader import Reader
-from collabdoc.room import Room, State
+from collabdoc.room import Room
 from collabdoc.session import Session
 from collabdoc.snapshots import Snapshots
 from collabdoc.store.base import DocumentRow, Loaded, Store

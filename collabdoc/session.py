@@ -113,6 +113,7 @@ class Session:
         "last_id",
         "must_reopen",
         "reader",
+        "resyncs",
         "room",
     )
 
@@ -125,8 +126,13 @@ class Session:
         *,
         max_bytes: int,
         asked_to_resync: bool = False,
+        resyncs: bool = False,
     ) -> None:
-        """`credentials` are what got it its `grant`, kept to be asked about again."""
+        """`credentials` are what got it its `grant`, kept to be asked about again.
+
+        A client that `resyncs` sends all that the server lacks when it is asked, without opening again. An edit of its
+        that cannot be taken yet is neither rejected nor the end: `must_reopen` says that it is to be asked.
+        """
         self.channel = channel
         self.credentials = credentials
         self.grant = grant
@@ -134,6 +140,7 @@ class Session:
         self.last_id = 0
         self.closed: ProtocolError | None = None
         self.asked_to_resync = asked_to_resync
+        self.resyncs = resyncs
         self.must_reopen = False
         """An edit was turned away that may come again: a later SAVED must not seem to speak for it."""
         self.reader = reader

@@ -22,6 +22,7 @@ FLOORS = {
     **dict.fromkeys(
         (
             "session",
+            "life",
             "room",
             "recent",
             "openings",

@@ -7,8 +7,8 @@ from collabdoc.awareness import Entry, encode
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, Meta, make_meta, merge
 from collabdoc.errors import DocumentBroken, Overloaded
+from collabdoc.life import TRANSITIONS, State, transition
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Saved
-from collabdoc.room import TRANSITIONS, State, transition
 from tests.world import Person, World
 
 

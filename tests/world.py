@@ -15,8 +15,9 @@ from pycrdt import Doc, Text
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, has_structs
+from collabdoc.life import State
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Rejected, Saved, ServerMessage, Update, Updates
-from collabdoc.room import Room, State
+from collabdoc.room import Room
 from collabdoc.session import Announcement, Batch, Session
 
 EPOCH = "0123456789abcdef"

@@ -27,6 +27,7 @@ from collabdoc.server import account, api
 from collabdoc.server.access import make_authenticator
 from collabdoc.server.connection import send_all
 from collabdoc.server.context import Context
+from collabdoc.server.hocuspocus import HocuspocusHandshake
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeHandshake
 from collabdoc.server.yjs import YjsHandshake
@@ -50,6 +51,7 @@ def make_application(context: Context) -> Application:
         [
             (r"/ws", NativeHandshake, shared),
             (r"/yjs/(.*)", YjsHandshake, shared),
+            (r"/hocuspocus", HocuspocusHandshake, shared),
             (r"/healthz", api.Health, shared),
             (r"/readyz", api.Ready, shared),
             (r"/api/documents", api.Documents, shared),

@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import ClassVar
 
 from collabdoc.auth import Action, Credentials, Grant
 from collabdoc.errors import (
@@ -60,6 +61,9 @@ class DialectSocket(ABC):
         "checked_s",
         "connection",
     )
+
+    resyncs: ClassVar[bool] = False
+    """Whether clients send all that the server lacks when they are asked, without opening again."""
 
     def __init__(
         self,
@@ -295,6 +299,7 @@ class DialectSocket(ABC):
             self,
             max_bytes=context.settings.limits.outbox_bytes,
             asked_to_resync=opening.document in self._asked_to_resync,
+            resyncs=self.resyncs,
         )
         self._sessions[opening.channel] = session
         room.join(session, opening)

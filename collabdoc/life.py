@@ -1,0 +1,27 @@
+"""The life of a room: one table of states, and the one function that passes from one to another."""
+
+from collections.abc import Mapping
+from enum import Enum
+
+
+class State(Enum):
+    LOADING = "loading"
+    ACTIVE = "active"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+TRANSITIONS: Mapping[tuple[State, str], State] = {
+    (State.LOADING, "loaded"): State.ACTIVE,
+    (State.ACTIVE, "broke"): State.LOADING,
+    (State.ACTIVE, "drain"): State.DRAINING,
+    (State.LOADING, "drain"): State.DRAINING,
+    (State.ACTIVE, "close"): State.CLOSED,
+    (State.LOADING, "close"): State.CLOSED,
+    (State.DRAINING, "close"): State.CLOSED,
+}
+
+
+def transition(state: State, event: str) -> State:
+    """The state after an event; a KeyError is a fault of ours."""
+    return TRANSITIONS[state, event]

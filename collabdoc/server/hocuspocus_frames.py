@@ -1,0 +1,54 @@
+"""What leaves for many in the dialect of Hocuspocus: a frame for all readers at an address, and cheap ones for authors.
+
+Providers of one document have the same address, but for those that asked for one of their own.
+"""
+
+from collabdoc.document import merge
+from collabdoc.protocol import hocuspocus
+from collabdoc.server.frames import encode_frame
+from collabdoc.session import Announcement, Batch, Session
+
+
+class _EncodedBatch:
+    """A batch in this dialect, by what frames to an address begin with; each made when first asked for."""
+
+    __slots__ = ("each", "merged", "update")
+
+    def __init__(self) -> None:
+        self.update: bytes | None = None
+        """All of it in one update."""
+        self.merged: dict[bytes, bytes] = {}
+        """The same in a frame."""
+        self.each: dict[bytes, list[bytes]] = {}
+        """A frame for each update, of which every author gets its own choice: merging anew for each would cost more."""
+
+
+def frame_batch(head: bytes, session: Session, batch: Batch) -> bytes:
+    """The frames that hand a batch to one session; empty where all of it is the session's own."""
+    encoded: _EncodedBatch | None = batch.encoded.get("hocuspocus")
+    if encoded is None:
+        encoded = batch.encoded["hocuspocus"] = _EncodedBatch()
+    if session in batch.own:
+        each = encoded.each.get(head)
+        if each is None:
+            each = encoded.each[head] = [
+                encode_frame(hocuspocus.encode_update(head, update)) for update in batch.updates
+            ]
+        return b"".join(batch.without_own(session, each))
+    frame = encoded.merged.get(head)
+    if frame is None:
+        if encoded.update is None:
+            encoded.update = merge(batch.updates)
+        frame = encoded.merged[head] = encode_frame(hocuspocus.encode_update(head, encoded.update))
+    return frame
+
+
+def frame_announcement(head: bytes, session: Session, announcement: Announcement) -> bytes:
+    """The frame that tells one session of presence."""
+    if session in announcement.own:
+        return encode_frame(hocuspocus.encode_awareness(head, announcement.update_for(session)))
+    by_head: dict[bytes, bytes] = announcement.encoded.setdefault("hocuspocus", {})
+    frame = by_head.get(head)
+    if frame is None:
+        frame = by_head[head] = encode_frame(hocuspocus.encode_awareness(head, announcement.update_for(session)))
+    return frame
