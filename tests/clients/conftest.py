@@ -35,9 +35,7 @@ def node() -> str:
 @pytest.fixture(scope="package")
 def project(node: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project that somebody begins with our provider's tarball."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    project.install()
-    return project
+    return Project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A JavaScript project in a fresh folder: the packages of `package-lock.json`, and our provider from its tarball."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,32 +12,38 @@ PROVIDER = WEB / "provider"
 _NPM = ("npm", "--prefer-offline", "--no-audit", "--no-fund")
 
 
+def run(*command: str | Path, cwd: Path) -> str:
+    """What a program wrote to its standard output; one that fails fails the test with what it said."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def web_tool(name: str) -> Path:
+    """A program that the editor is built with, `tsc` or `vite`."""
+    if not (WEB / "node_modules").is_dir():
+        run(*_NPM, "ci", cwd=WEB)
+    return WEB / "node_modules" / ".bin" / name
+
+
 class Project:
-    """Runs programs in its folder; one that fails fails the test with what it said."""
+    """Ready once it is installed, which takes some seconds."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    def run(self, *command: str, cwd: Path | None = None) -> str:
-        """What the program wrote to its standard output."""
-        done = subprocess.run(command, cwd=cwd or self.folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def install(self) -> None:
         for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(CLIENTS / name, self.folder)
-        self.run(*_NPM, "ci")
-        if not (WEB / "node_modules").is_dir():
-            self.run(*_NPM, "ci", cwd=WEB)
-        self.run(*_NPM, "pack", "--pack-destination", os.fspath(self.folder), cwd=PROVIDER)
-        self.run(*_NPM, "install", "--no-save", f"./{self.tarball.name}")
+            shutil.copy(CLIENTS / name, folder)
+        run(*_NPM, "ci", cwd=folder)
+        # Packing builds it, with what builds the editor.
+        web_tool("vite")
+        run(*_NPM, "pack", "--pack-destination", folder, cwd=PROVIDER)
+        (self.tarball,) = folder.glob("collabdoc-provider-*.tgz")
+        run(*_NPM, "install", "--no-save", f"./{self.tarball.name}", cwd=folder)
 
-    @property
-    def tarball(self) -> Path:
-        (tarball,) = self.folder.glob("collabdoc-provider-*.tgz")
-        return tarball
+    def compile(self, folder: Path) -> None:
+        """The TypeScript of a folder, as its `tsconfig.json` says."""
+        run(web_tool("tsc"), "-p", folder, cwd=self.folder)
 
-    def check(self, folder: Path) -> None:
-        """Compile the TypeScript of a folder, as its `tsconfig.json` says."""
-        self.run(os.fspath(WEB / "node_modules" / ".bin" / "tsc"), "-p", os.fspath(folder))
+    def run(self, script: Path, *arguments: str) -> str:
+        """What a script wrote to its standard output."""
+        return run("node", script, *arguments, cwd=self.folder)

@@ -34,13 +34,13 @@ def examples(project: Project) -> Path:
     folder.mkdir()
     for example in EXAMPLES:
         (folder / example.name).write_text(example.read_text())
-    compile_types(project, folder, _BUNDLER)
+    compiles(project, folder, _BUNDLER)
     return folder
 
 
-def compile_types(project: Project, folder: Path, options: dict[str, object]) -> None:
+def compiles(project: Project, folder: Path, options: dict[str, object]) -> None:
     (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": {**_STRICT, **options}}))
-    project.check(folder)
+    project.compile(folder)
 
 
 def test_the_tarball_holds_the_module_its_types_the_readme_and_the_licence_and_no_more(project: Project) -> None:
@@ -60,7 +60,7 @@ def test_the_declarations_hold_where_nothing_is_skipped(project: Project) -> Non
     folder = project.folder / "strict"
     folder.mkdir()
     (folder / "main.ts").write_text("export * from '@collabdoc/provider'\n")
-    compile_types(project, folder, _NODE)
+    compiles(project, folder, _NODE)
 
 
 def test_an_event_that_there_is_not_and_a_wrong_option_are_refused(project: Project) -> None:
@@ -76,7 +76,7 @@ def test_an_event_that_there_is_not_and_a_wrong_option_are_refused(project: Proj
         "// @ts-expect-error: these are the words of y-websocket\n"
         "provider.on('status', ({ status }) => status === 'saved')\n"
     )
-    compile_types(project, folder, _NODE)
+    compiles(project, folder, _NODE)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
@@ -87,8 +87,8 @@ def test_each_example_compiles_and_stands_in_the_readme(examples: Path, example:
 
 def test_a_script_writes_and_is_told_when_that_is_committed(project: Project, examples: Path, tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data") as server:
-        script = ["node", str(examples / "node.js"), server.url, "notes/today"]
-        assert project.run(*script) == "Good morning. \n"
+        script = examples / "node.js"
+        assert project.run(script, server.url, "notes/today") == "Good morning. \n"
         server.kill()
         server.start()
-        assert project.run(*script) == "Good morning. Good morning. \n"
+        assert project.run(script, server.url, "notes/today") == "Good morning. Good morning. \n"
