@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.accounts import KEY
 from tests.browser.proxy import Network
 from tests.browser.story import Person, Watch
-from tests.clients.conftest import node as node
 from tests.conftest import skip_without
 from tests.process import ServerProcess
 

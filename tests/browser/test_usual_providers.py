@@ -1,9 +1,6 @@
 """Pages with other makers' editors and providers, which know nothing of this server but its address."""
 
-import http.server
-import threading
 from collections.abc import Iterator
-from functools import partial
 from itertools import count
 from urllib.parse import urlencode
 
@@ -11,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.proxy import Network
+from tests.browser.site import serve_pages
 from tests.browser.story import COMES_BACK_MS, Person, Watch
 from tests.clients.project import CLIENTS, run, web_tool
 from tests.process import ServerProcess
@@ -26,22 +24,13 @@ Y_WEBSOCKET, HOCUSPOCUS = "y-websocket", "hocuspocus"
 _documents = count(1)
 
 
-class _Files(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def site(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the pages are, built as their makers' users would."""
     folder = tmp_path_factory.mktemp("pages")
     run(web_tool("vite"), "build", CLIENTS / "pages", "--outDir", folder, cwd=CLIENTS)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, name="pages")
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serve_pages(folder) as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")

@@ -1,41 +1,15 @@
-"""Installs the clients: in this folder, again when the lock file changes, and in a fresh one beside our own."""
+"""Runs the clients that others use."""
 
-import shutil
-import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 
 import pytest
 from tornado.ioloop import IOLoop
 
 from tests.clients.program import Program
-from tests.clients.project import Project
-from tests.conftest import ServerFactory, skip_without
-
-HERE = Path(__file__).parent
+from tests.clients.project import CLIENTS
+from tests.conftest import ServerFactory
 
 RunProgram = Callable[..., Awaitable[Program]]
-
-
-@pytest.fixture(scope="session")
-def node() -> str:
-    """The path of Node.js, which finds the packages of this folder."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if program is None or npm is None:
-        skip_without("Node.js")
-    assert program is not None
-    assert npm is not None
-    lock, stamp = HERE / "package-lock.json", HERE / "node_modules" / "made-of.json"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        subprocess.run([npm, "ci", "--no-progress"], cwd=HERE, check=True, stdout=subprocess.DEVNULL)
-        shutil.copy(lock, stamp)
-    return program
-
-
-@pytest.fixture(scope="package")
-def project(node: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project that somebody begins with our provider's tarball."""
-    return Project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
@@ -44,7 +18,7 @@ def run_program(io_loop: IOLoop, start_server: ServerFactory, node: str) -> Iter
     running: list[Program] = []
 
     async def run(script: str, *arguments: str) -> Program:
-        program = await Program.start(node, str(HERE / script), *arguments)
+        program = await Program.start(node, str(CLIENTS / script), *arguments)
         running.append(program)
         return program
 

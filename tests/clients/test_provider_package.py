@@ -23,7 +23,13 @@ _STRICT = {
     "noUncheckedIndexedAccess": True,
     "verbatimModuleSyntax": True,
 }
-_BUNDLER = {"module": "ESNext", "moduleResolution": "bundler", "skipLibCheck": True}
+# A bundler takes styles, too.
+_BUNDLER = {
+    "module": "ESNext",
+    "moduleResolution": "bundler",
+    "skipLibCheck": True,
+    "noUncheckedSideEffectImports": False,
+}
 _NODE = {"module": "NodeNext", "moduleResolution": "NodeNext", "skipLibCheck": False}
 
 

@@ -1,6 +1,7 @@
 import { CollabdocProvider } from '@collabdoc/provider'
 import Quill from 'quill'
 import QuillCursors from 'quill-cursors'
+import 'quill/dist/quill.snow.css'
 import { QuillBinding } from 'y-quill'
 import * as Y from 'yjs'
 
