@@ -74,21 +74,19 @@ def test_a_reader_who_comes_first_finds_no_document(visitor: Person) -> None:
     visitor.banner_says("This document does not exist")
 
 
-@pytest.mark.parametrize(
-    ("name", "pill", "banner"),
-    [
-        ("members/plan", "Not signed in", "You are not signed in. Sign in first."),
-        ("secret/plan", "Not allowed", "You may not open this document. Ask the owner."),
-    ],
-)
-def test_whoever_may_not_come_in_reads_the_reason(visitor: Person, name: str, pill: str, banner: str) -> None:
-    visitor.visits(f"/d/{name}")
+def test_whoever_may_not_come_in_reads_the_reason(visitor: Person) -> None:
+    visitor.visits("/d/secret/plan")
     visitor.status_is("refused")
-    expect(visitor.on("status")).to_have_text(pill)
-    visitor.banner_says(banner)
+    expect(visitor.on("status")).to_have_text("Not allowed")
+    visitor.banner_says("You may not open this document. Ask the owner.")
     expect(visitor.on("skeleton")).to_have_count(0)
     visitor.on("to-list").click()
     expect(visitor.on("document-list")).to_be_visible()
+
+
+def test_whoever_is_to_sign_in_first_reads_that_where_they_do(visitor: Person) -> None:
+    visitor.visits("/d/members/plan")
+    expect(visitor.on("sign-in")).to_contain_text("Sign in first.")
 
 
 @pytest.fixture

@@ -31,16 +31,27 @@ def _keeps_no(person: Person, token: str) -> None:
 def test_whoever_is_not_signed_in_is_led_to_sign_in_and_comes_back(token_server: ServerProcess, ana: Person) -> None:
     token = _token("signed/*")
     ana.visits("/d/signed/plan.md")
-    ana.status_is("refused")
-    ana.banner_says("You are not signed in.")
-    ana.on("to-sign-in").click()
-    expect(ana.page).to_have_url(f"{ana.address}/sign-in?next=%2Fd%2Fsigned%2Fplan.md")
+    expect(ana.on("token")).to_be_focused()
+    expect(ana.on("sign-in")).to_contain_text("Sign in to open this document.")
     sign_in_by_page(ana, token)
     expect(ana.page).to_have_url(f"{ana.address}/d/signed/plan.md")
     ana.status_is("saved")
     ana.types("signed in")
     ana.status_is("saved")
     _keeps_no(ana, token)
+
+
+def test_whoever_signs_in_elsewhere_meanwhile_comes_to_the_document_that_they_asked_for(
+    token_server: ServerProcess, ana: Person
+) -> None:
+    ana.visits("/d/signed/tabs.md")
+    expect(ana.on("sign-in")).to_be_visible()
+    asked = ana.page
+    ana.opens_another_tab()
+    ana.visits("/sign-in")
+    sign_in_by_page(ana, _token("signed/*"))
+    ana.page = asked
+    ana.status_is("saved")
 
 
 def test_the_list_is_shown_to_whoever_is_signed_in_until_they_sign_out(
