@@ -67,6 +67,18 @@ def test_a_reader_may_read_and_is_told_so(visitor: Person, network: Network, gua
     visitor.reads("for readers")
 
 
+@pytest.mark.parametrize("name", ["read/blank", "read/blank.md"])
+def test_a_reader_makes_nothing_of_a_blank_document(
+    visitor: Person, network: Network, guarded_server: Server, name: str
+) -> None:
+    """Other clients make documents that say nothing of their kind."""
+    network.run(_open(guarded_server.url, name))
+    visitor.visits(f"/d/{name}")
+    visitor.status_is("readonly")
+    expect(visitor.page.get_by_role("heading", name="Nothing is written here yet.")).to_be_visible()
+    visitor.sees_no_banner()
+
+
 def test_a_reader_who_comes_first_finds_no_document(visitor: Person) -> None:
     visitor.visits("/d/read/nothing")
     visitor.status_is("refused")
@@ -137,6 +149,11 @@ def test_a_full_disk_is_told_and_what_was_typed_is_saved_once_there_is_room(
     ana.sees_no_banner()
     for person in (ana, ben):
         person.reads("before meanwhile and on")
+
+
+async def _open(url: str, name: str) -> None:
+    async with connect(url, token="author") as client:
+        await client.open(name)
 
 
 async def _write(url: str, name: str, kind: str) -> None:

@@ -52,6 +52,12 @@ export class News {
       this.#connection = connection
       provider.emit('status', [{ status: connection }])
     }
+    // Before `sync`, so that whoever writes into a document that is empty then knows whether they may.
+    const { status } = provider
+    if (JSON.stringify(status) !== JSON.stringify(this.#status)) {
+      this.#status = status
+      provider.emit('change', [status])
+    }
     const { synced } = provider
     if (synced !== this.#synced) {
       this.#synced = synced
@@ -62,11 +68,6 @@ export class News {
     if (saved !== this.#saved) {
       this.#saved = saved
       provider.emit('saved', [saved])
-    }
-    const { status } = provider
-    if (JSON.stringify(status) !== JSON.stringify(this.#status)) {
-      this.#status = status
-      provider.emit('change', [status])
     }
   }
 

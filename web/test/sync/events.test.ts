@@ -29,7 +29,7 @@ describe('what a provider tells', () => {
     const heard = news(alice)
     alice.provider.connect()
     await world.settles()
-    expect(heard).toEqual(['connecting', 'connecting', 'connected', 'sync true', 'synced true', 'saved'])
+    expect(heard).toEqual(['connecting', 'connecting', 'connected', 'saved', 'sync true', 'synced true'])
   })
 
   it('is that an edit is not saved, and then that it is', async () => {
@@ -37,7 +37,7 @@ describe('what a provider tells', () => {
     const heard = news(alice)
     alice.types('a')
     await world.settles()
-    expect(heard).toEqual(['saved false', 'saving', 'saved true', 'saved'])
+    expect(heard).toEqual(['saving', 'saved false', 'saved', 'saved true'])
   })
 
   it('is why the line is gone, for each try again, and that it is back', async () => {
@@ -45,12 +45,12 @@ describe('what a provider tells', () => {
     const heard = news(alice)
     world.network.cut()
     await world.settles()
-    expect(heard.splice(0)).toEqual(['error 1006', 'close 1006', 'disconnected', 'sync false', 'synced false', 'reconnecting'])
+    expect(heard.splice(0)).toEqual(['error 1006', 'close 1006', 'disconnected', 'reconnecting', 'sync false', 'synced false'])
     await world.waits(1_000)
     expect(heard.splice(0).slice(0, 3)).toEqual(['connecting', 'connecting', 'error 1006'])
     world.network.restore()
     await world.waits(2_000)
-    expect(heard.slice(-4)).toEqual(['connected', 'sync true', 'synced true', 'saved'])
+    expect(heard.slice(-4)).toEqual(['connected', 'saved', 'sync true', 'synced true'])
   })
 
   it('is the code with which the server closed the document', async () => {
@@ -58,13 +58,13 @@ describe('what a provider tells', () => {
     const heard = news(alice)
     world.server.closeChannels(NOTES, 4401)
     await world.settles()
-    expect(heard).toEqual(['close 4401', 'disconnected', 'sync false', 'synced false', 'refused'])
+    expect(heard).toEqual(['close 4401', 'disconnected', 'refused', 'sync false', 'synced false'])
   })
 
   it('is the newest also where a listener before has changed it', async () => {
     const alice = await world.person('alice')
-    alice.provider.on('sync', (synced) => {
-      if (!synced) alice.provider.disconnect()
+    alice.provider.on('status', ({ status }) => {
+      if (status === 'disconnected') alice.provider.disconnect()
     })
     const heard = news(alice)
     world.network.cut()
