@@ -83,6 +83,13 @@ def test_whoever_may_not_make_a_document_is_told_that(token_server: ServerProces
     expect(ana.page.get_by_role("alert")).to_have_text("Your sign-in does not let you make a document of this name.")
 
 
+def test_whoever_may_make_no_document_is_offered_none(token_server: ServerProcess, ana: Person) -> None:
+    sign_in(ana, token_for("ana", {"nowhere/*": "comment"}))
+    ana.visits("/")
+    expect(ana.on("document-list")).to_contain_text("There is nothing for you to read yet")
+    expect(ana.on("new-rich")).to_have_count(0)
+
+
 def test_a_token_that_is_not_taken_is_said_why(token_server: ServerProcess, ana: Person, watch: Watch) -> None:
     watch.tolerates("status of 401")
     ana.visits("/sign-in")
