@@ -101,7 +101,7 @@ export function bannerOf(
     case 'replaced':
       return {
         tone: 'bad',
-        text: `This document was deleted or replaced on the server. What you see is your own copy${here === 'kept' ? ', kept on this device' : ''}.`,
+        text: 'This document was deleted or replaced on the server. What you see is your own copy: download it before you leave.',
         actions: ['copy', 'download', 'fresh'],
       }
   }

@@ -84,6 +84,7 @@ describe('bannerOf', () => {
 
   it('offers what helps', () => {
     expect(bannerOf(RECONNECTING, NOW, 'kept', null)?.actions).toEqual(['retry'])
+    expect(said({ kind: 'replaced', reason: '' })).toMatch(/your own copy: download it before you leave\.$/)
     expect(bannerOf({ kind: 'replaced', reason: '' }, NOW, 'kept', null)?.actions).toEqual(['copy', 'download', 'fresh'])
     expect(bannerOf(refusal(4404), NOW, 'nothing', null)?.actions).toEqual(['list'])
   })
