@@ -73,7 +73,14 @@ class Awareness:
         for entry in mine:
             before = self._known.get(entry.client)
             if before is None:
-                if entry.state == _REMOVED or not self._claim(owner, entry):
+                if entry.state == _REMOVED:
+                    continue
+                if entry.clock <= self._left.get(entry.client, -1):
+                    # From before it left. Peers take nothing older than the removal: told of it, a client that is back
+                    # after all goes on with a newer clock, and one that only repeated this knows better.
+                    changed.add(entry.client)
+                    continue
+                if not self._claim(owner, entry):
                     continue
                 self._known[entry.client] = _Known(entry.clock, entry.state, owner)
             elif not before.clock <= entry.clock <= before.clock + MAX_CLOCK_STEP:
@@ -191,11 +198,11 @@ def _read_state(state: bytes) -> dict[str, Any]:
 
 def _repeats(entry: Entry, known: _Known) -> bool:
     """Whether somebody only says again what they heard of another, as y-websocket's clients do with all of it."""
-    if entry.state == _REMOVED or entry.clock > known.clock:
-        return False
-    return (
-        entry.clock < known.clock or entry.state == known.state or _read_state(entry.state) == json.loads(known.state)
-    )
+    if entry.clock != known.clock:
+        return entry.clock < known.clock
+    if entry.state == known.state or known.state == _REMOVED:  # said before that, under the same clock
+        return True
+    return entry.state != _REMOVED and _read_state(entry.state) == _read_state(known.state)
 
 
 def _vouch(entry: Entry, known: Mapping[str, object] | None) -> Entry:

@@ -10,9 +10,8 @@ from collabdoc.protocol.messages import Awareness, QueryAwareness, Sync, Update
 CHANNEL = 1
 """By which the document is known inside: a connection has no other."""
 
-_SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS = 0, 1, 2, 3
-_STEP_1, _STEP_2, _UPDATE = 0, 1, 2
-_PERMISSION_DENIED = 0
+_SYNC, _AWARENESS, _QUERY_AWARENESS = 0, 1, 3
+_STEP_1, _UPDATE = 0, 2
 
 ClientMessage = Sync | Update | Awareness | QueryAwareness
 
@@ -20,20 +19,22 @@ ClientMessage = Sync | Update | Awareness | QueryAwareness
 def decode_client(frame: bytes, id_: int) -> ClientMessage:
     """Read one frame from a client; `id_` is what an update in it is to be known by."""
     type_, position = read_varuint(frame, 0)
-    match type_:
-        case 0:  # _SYNC
-            step, position = read_varuint(frame, position)
-            if step > _UPDATE:
-                raise Malformed(f"a sync message is of type {step}, expected 0 to 2")
-            payload = _read_last(frame, position)
-            return Sync(CHANNEL, payload) if step == _STEP_1 else Update(CHANNEL, id_, payload)
-        case 1:  # _AWARENESS
-            return Awareness(CHANNEL, _read_last(frame, position))
-        case 3:  # _QUERY_AWARENESS
-            if position != len(frame):
-                raise Malformed(f"{len(frame) - position} bytes follow the message in its frame")
-            return QueryAwareness(CHANNEL)
-    raise Malformed(f"a message is of type {type_}, expected 0 (sync), 1 (awareness) or 3 (query awareness)")
+    if type_ == _SYNC:
+        step, position = read_varuint(frame, position)
+        if step > _UPDATE:
+            raise Malformed(f"a sync message is of type {step}, expected 0 to 2")
+        payload, position = read_bytes(frame, position)
+        message: ClientMessage = Sync(CHANNEL, payload) if step == _STEP_1 else Update(CHANNEL, id_, payload)
+    elif type_ == _AWARENESS:
+        payload, position = read_bytes(frame, position)
+        message = Awareness(CHANNEL, payload)
+    elif type_ == _QUERY_AWARENESS:
+        message = QueryAwareness(CHANNEL)
+    else:
+        raise Malformed(f"a message is of type {type_}, expected 0 (sync), 1 (awareness) or 3 (query awareness)")
+    if position != len(frame):
+        raise Malformed(f"{len(frame) - position} bytes follow the message in its frame")
+    return message
 
 
 def is_step_2(frame: bytes) -> bool:
@@ -68,10 +69,3 @@ def _encode(head: bytes, payload: bytes) -> bytes:
     out = bytearray(head)
     write_bytes(out, payload)
     return bytes(out)
-
-
-def _read_last(frame: bytes, position: int) -> bytes:
-    payload, position = read_bytes(frame, position)
-    if position != len(frame):
-        raise Malformed(f"{len(frame) - position} bytes follow the message in its frame")
-    return payload

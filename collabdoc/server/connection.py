@@ -102,7 +102,11 @@ class Connection:
         stream = handler.detach()
         stream.set_nodelay(True)
         self.line = open_line(stream, self)
-        self._speaker = handler.speak(self, subprotocol)
+        try:
+            self._speaker = handler.speak(self, subprotocol)
+        except BaseException:
+            self.line.close()  # which nobody else knows by now
+            raise
         self.line.start()
 
     def on_connection_close(self) -> None:

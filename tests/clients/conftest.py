@@ -8,6 +8,9 @@ from tornado.ioloop import IOLoop
 from tests.clients.program import Program
 from tests.clients.project import CLIENTS
 from tests.conftest import ServerFactory
+from tests.server.conftest import hang_up
+
+__all__ = ["hang_up"]
 
 RunProgram = Callable[..., Awaitable[Program]]
 
