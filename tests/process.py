@@ -12,8 +12,9 @@ STARTED_WITHIN_S = 30
 class ServerProcess:
     """`collabdoc serve` on a data folder; may be killed and started again on the same port."""
 
-    def __init__(self, data: Path, *flags: str, port: int = 0) -> None:
+    def __init__(self, data: Path, *flags: str, port: int = 0, module: str = "collabdoc") -> None:
         self.data = data
+        self.module = module
         self.flags = flags
         self.port = port
         self._process: subprocess.Popen[str] | None = None
@@ -34,7 +35,7 @@ class ServerProcess:
 
     def start(self) -> None:
         """Returns once the server says that it listens."""
-        command = [sys.executable, "-m", "collabdoc", "serve", "--port", str(self.port), "--data", str(self.data)]
+        command = [sys.executable, "-m", self.module, "serve", "--port", str(self.port), "--data", str(self.data)]
         self._process = subprocess.Popen(
             [*command, *self.flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

@@ -18,6 +18,7 @@ from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Ping, Pong, Rejected, Saved, Update, Updates
 from collabdoc.server.app import Server
 from collabdoc.server.context import LINK_COOKIE, SESSION_COOKIE
+from tests.server.hocuspocus_wire import HocuspocusWire
 from tests.server.people import CSRF, link_to, token
 from tests.server.test_api import Http
 from tests.server.wire import Wire, text_of, typed
@@ -312,6 +313,83 @@ class Yjs:
         return outcome
 
 
+class Hocuspocus:
+    """The dialect of Hocuspocus, in which a refusal has a reason and no code."""
+
+    def __init__(self) -> None:
+        self.deeds: Deeds = {
+            "open": self._open,
+            "read": self._read,
+            "be present": self._be_present,
+            "write": self._write,
+            "create": self._create,
+        }
+
+    async def _enter(self, cell: Cell, name: str) -> tuple[HocuspocusWire, str | Outcome]:
+        """The scope that is told, or what a refusal is counted as."""
+        said, headers = await cell.person.shows(cell.server, cell.document)
+        wire = await HocuspocusWire.dials(cell.server, headers=headers)
+        refused = cell.server.context.refused.copy()
+        wire.shows(said or "", at=name)
+        wire.has(at=name)
+        answer = await wire.gets()
+        if answer.kind == "denied":
+            assert len(answer.value) > 10, "a reason that a person understands"
+            [code] = cell.server.context.refused - refused
+            return wire, OUTCOME_OF_CODE[code]
+        assert answer.kind == "authenticated", answer
+        return wire, answer.value
+
+    async def _open(self, cell: Cell) -> Outcome:
+        _, scope = await self._enter(cell, cell.document)
+        if isinstance(scope, Outcome):
+            return scope
+        may_write = expected(cell.person, "hocuspocus", "write") is Outcome.DONE
+        assert scope == ("read-write" if may_write else "readonly")
+        return Outcome.DONE
+
+    async def _read(self, cell: Cell) -> Outcome:
+        wire, scope = await self._enter(cell, cell.document)
+        if isinstance(scope, Outcome):
+            return scope
+        await wire.gets_a("step 1", at=cell.document)
+        assert text_of(await wire.gets_a("step 2", at=cell.document)) == "hello"
+        return Outcome.DONE
+
+    async def _be_present(self, cell: Cell) -> Outcome:
+        watcher, _ = await cell.watcher()
+        wire, scope = await self._enter(cell, cell.document)
+        if isinstance(scope, Outcome):
+            return scope
+        wire.is_present(encode([Entry(5, 1, b"{}")]), at=cell.document)
+        await watcher.hears(Awareness)
+        return Outcome.DONE
+
+    async def _write(self, cell: Cell) -> Outcome:
+        watcher, _ = await cell.watcher()
+        wire, scope = await self._enter(cell, cell.document)
+        if isinstance(scope, Outcome):
+            return scope
+        for kind in ("step 1", "step 2"):
+            await wire.gets_a(kind, at=cell.document)
+        wire.edits(typed("mine "), at=cell.document)
+        if await wire.gets_a("status", at=cell.document):
+            assert "mine" in (await cell.watcher())[1]
+            return Outcome.DONE
+        assert (await cell.watcher())[1] == "hello"
+        await wire.nothing_comes()
+        watcher.says(Ping(1))
+        assert await watcher.hears(Pong) == Pong(1)
+        return Outcome.NOT_ALLOWED
+
+    async def _create(self, cell: Cell) -> Outcome:
+        name = cell.document + "-new"
+        _, scope = await self._enter(cell, name)
+        outcome = scope if isinstance(scope, Outcome) else Outcome.DONE
+        assert (await cell.server.rooms.get(name) is not None) is (outcome is Outcome.DONE)
+        return outcome
+
+
 class HttpApi:
     def __init__(self) -> None:
         self.deeds: Deeds = {
@@ -397,4 +475,9 @@ class HttpApi:
         return outcome
 
 
-DIALECTS: Mapping[str, Dialect] = {"native": NativeSocket(), "yjs": Yjs(), "http": HttpApi()}
+DIALECTS: Mapping[str, Dialect] = {
+    "native": NativeSocket(),
+    "yjs": Yjs(),
+    "hocuspocus": Hocuspocus(),
+    "http": HttpApi(),
+}
