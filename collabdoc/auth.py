@@ -81,6 +81,8 @@ class Identity:
 
     user: User
     expires: float | None = None
+    may_create: bool = True
+    """False where they may make no document, whatever its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from collabdoc.auth import Credentials, Grant, Identity, Permission, User
+from collabdoc.auth import NEEDED, Action, Credentials, Grant, Identity, Permission, User
 from collabdoc.errors import NotAllowed, NotAuthenticated, UsageError
 from collabdoc.keys import KeySource, read_key
 
@@ -71,7 +71,7 @@ class TokenAuthenticator:
 
     async def identify(self, credentials: Credentials) -> Identity:
         claims = await self._read(credentials.token)
-        return Identity(_user(claims), _expires(claims))
+        return Identity(_user(claims), _expires(claims), may_create=_may_create(claims))
 
     async def _read(self, token: str | None) -> Mapping[str, Any]:
         """The claims of a token that counts now."""
@@ -160,6 +160,10 @@ def _user(claims: Mapping[str, Any]) -> User:
     shown = " ".join(_SURROGATE.sub("", name).split())[:MAX_NAME_CHARACTERS] if isinstance(name, str) else ""
     painted = isinstance(color, str) and _COLOR.fullmatch(color)
     return User(claims["sub"], shown, color if painted else None)
+
+
+def _may_create(claims: Mapping[str, Any]) -> bool:
+    return any(_PERMISSIONS[name] >= NEEDED[Action.CREATE] for name in claims.get("docs", {}).values())
 
 
 def _expires(claims: Mapping[str, Any]) -> float | None:

@@ -1,6 +1,8 @@
 """What all tests may use."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from collabdoc.auth import Authenticator
 from collabdoc.config import Limits, Settings, load_settings
 from collabdoc.server.app import Server
 from collabdoc.store.base import Store
+from tests.clients.project import CLIENTS, Project
 
 ServerFactory = Callable[..., Awaitable[Server]]
 
@@ -51,3 +54,25 @@ def start_server(io_loop: IOLoop, tmp_path: Path) -> Iterator[ServerFactory]:
 def server(io_loop: IOLoop, start_server: ServerFactory) -> Server:
     started: Server = io_loop.run_sync(start_server)
     return started
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of Node.js, which finds the packages of the folder `clients`."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if program is None or npm is None:
+        skip_without("Node.js")
+    assert program is not None
+    assert npm is not None
+    # Once, and again when the lock file changes.
+    lock, stamp = CLIENTS / "package-lock.json", CLIENTS / "node_modules" / "made-of.json"
+    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
+        subprocess.run([npm, "ci", "--no-progress"], cwd=CLIENTS, check=True, stdout=subprocess.DEVNULL)
+        shutil.copy(lock, stamp)
+    return program
+
+
+@pytest.fixture(scope="session")
+def project(node: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that somebody begins with our provider's tarball."""
+    return Project(tmp_path_factory.mktemp("project"))

@@ -1,10 +1,10 @@
 import { defineConfig } from 'vite'
 
-/** The provider as a library: one ES module in `lib/`, beside the declarations that `tsconfig.lib.json` emits. */
+/** The provider as a library: one ES module in `provider/lib/`, beside the declarations that `tsconfig.lib.json` emits. */
 export default defineConfig({
   publicDir: false,
   build: {
-    outDir: 'lib',
+    outDir: 'provider/lib',
     emptyOutDir: true,
     target: 'es2022',
     minify: false,

@@ -70,7 +70,7 @@ class SignIn(ApiHandler):
         try:
             return await self.context.access.identify(credentials)
         except NotAuthenticated:
-            return Identity(User())
+            return Identity(User(), may_create=False)
 
     def _tell(self, identity: Identity) -> dict[str, Any]:
         user = identity.user
@@ -79,6 +79,7 @@ class SignIn(ApiHandler):
             "user": {"id": user.id, "name": user.name or user.id, "color": user.color} if user.id else None,
             "expires_at": None if identity.expires is None else as_iso(int(identity.expires * 1000)),
             "sign_in_url": self.context.settings.sign_in_url,
+            "may_create": identity.may_create,
         }
 
     def _keep(self, name: str, value: str, expires: float | None) -> None:

@@ -120,11 +120,11 @@ def test_what_was_not_saved_is_offered_also_after_a_reload_until_it_is_discarded
     guest.reads("saved, and not sent")
     guest.on("discard").click()
     guest.on("confirm-discard").click()
-    guest.banner_says("You are not signed in.")
-    expect(guest.editor).to_have_count(0)
+    expect(guest.on("sign-in")).to_contain_text(
+        "No link of yours opens this document now: ask for a new one, or sign in."
+    )
     guest.page.reload()
-    guest.banner_says("You are not signed in.")
-    expect(guest.on("discard")).to_have_count(0)
+    expect(guest.on("sign-in")).to_be_visible()
 
 
 def _locked_out_unsaved(host: Person, people: People, name: str) -> Person:
@@ -177,8 +177,7 @@ def test_whoever_signs_out_with_something_unsaved_is_told_first(host: Person) ->
     expect(host.page.get_by_role("alert").filter(has_text="It stays on this device")).to_be_visible()
     host.line.heal()
     host.on("sign-out").click()
-    host.banner_says("You are not signed in.")
-    host.visits("/sign-in?next=/d/" + name)
+    expect(host.on("sign-in")).to_be_visible()
     sign_in_by_page(host, token_for("ana", {"*": "admin"}, name="Ana Lopez"))
     host.status_is("saved")
     host.reads("not sent")
@@ -285,5 +284,5 @@ def test_signing_out_in_one_tab_ends_the_others(host: Person, watch: Watch) -> N
     host.on("sign-out").click()
     eventually(lambda: host.context.cookies(), lambda cookies: cookies == [], "the cookie is gone", host)
     host.page = stays
-    host.status_is("refused")
-    host.banner_says("You are not signed in.")
+    expect(host.on("sign-in")).to_be_visible()
+    expect(host.editor).to_have_count(0)

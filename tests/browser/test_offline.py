@@ -107,7 +107,7 @@ def test_a_document_that_ended_meanwhile_leaves_a_copy_and_a_fresh_start(
     with ana.stays_on_this_page():
         ana.line.heal()
         ana.status_is("replaced", within_ms=COMES_BACK_MS)
-        ana.banner_says("deleted or replaced on the server. What you see is your own copy, kept on this device.")
+        ana.banner_says("replaced on the server. What you see is your own copy: download it before you leave.")
         ana.reads("online offline")
         expect(ana.editor).not_to_be_editable()
         with ana.page.expect_download() as download:

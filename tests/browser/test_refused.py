@@ -67,6 +67,18 @@ def test_a_reader_may_read_and_is_told_so(visitor: Person, network: Network, gua
     visitor.reads("for readers")
 
 
+@pytest.mark.parametrize("name", ["read/blank", "read/blank.md"])
+def test_a_reader_makes_nothing_of_a_blank_document(
+    visitor: Person, network: Network, guarded_server: Server, name: str
+) -> None:
+    """Other clients make documents that say nothing of their kind."""
+    network.run(_open(guarded_server.url, name))
+    visitor.visits(f"/d/{name}")
+    visitor.status_is("readonly")
+    expect(visitor.page.get_by_role("heading", name="Nothing is written here yet.")).to_be_visible()
+    visitor.sees_no_banner()
+
+
 def test_a_reader_who_comes_first_finds_no_document(visitor: Person) -> None:
     visitor.visits("/d/read/nothing")
     visitor.status_is("refused")
@@ -74,21 +86,19 @@ def test_a_reader_who_comes_first_finds_no_document(visitor: Person) -> None:
     visitor.banner_says("This document does not exist")
 
 
-@pytest.mark.parametrize(
-    ("name", "pill", "banner"),
-    [
-        ("members/plan", "Not signed in", "You are not signed in. Sign in first."),
-        ("secret/plan", "Not allowed", "You may not open this document. Ask the owner."),
-    ],
-)
-def test_whoever_may_not_come_in_reads_the_reason(visitor: Person, name: str, pill: str, banner: str) -> None:
-    visitor.visits(f"/d/{name}")
+def test_whoever_may_not_come_in_reads_the_reason(visitor: Person) -> None:
+    visitor.visits("/d/secret/plan")
     visitor.status_is("refused")
-    expect(visitor.on("status")).to_have_text(pill)
-    visitor.banner_says(banner)
+    expect(visitor.on("status")).to_have_text("Not allowed")
+    visitor.banner_says("You may not open this document. Ask the owner.")
     expect(visitor.on("skeleton")).to_have_count(0)
     visitor.on("to-list").click()
     expect(visitor.on("document-list")).to_be_visible()
+
+
+def test_whoever_is_to_sign_in_first_reads_that_where_they_do(visitor: Person) -> None:
+    visitor.visits("/d/members/plan")
+    expect(visitor.on("sign-in")).to_contain_text("Sign in first.")
 
 
 @pytest.fixture
@@ -139,6 +149,11 @@ def test_a_full_disk_is_told_and_what_was_typed_is_saved_once_there_is_room(
     ana.sees_no_banner()
     for person in (ana, ben):
         person.reads("before meanwhile and on")
+
+
+async def _open(url: str, name: str) -> None:
+    async with connect(url, token="author") as client:
+        await client.open(name)
 
 
 async def _write(url: str, name: str, kind: str) -> None:

@@ -31,16 +31,27 @@ def _keeps_no(person: Person, token: str) -> None:
 def test_whoever_is_not_signed_in_is_led_to_sign_in_and_comes_back(token_server: ServerProcess, ana: Person) -> None:
     token = _token("signed/*")
     ana.visits("/d/signed/plan.md")
-    ana.status_is("refused")
-    ana.banner_says("You are not signed in.")
-    ana.on("to-sign-in").click()
-    expect(ana.page).to_have_url(f"{ana.address}/sign-in?next=%2Fd%2Fsigned%2Fplan.md")
+    expect(ana.on("token")).to_be_focused()
+    expect(ana.on("sign-in")).to_contain_text("Sign in to open this document.")
     sign_in_by_page(ana, token)
     expect(ana.page).to_have_url(f"{ana.address}/d/signed/plan.md")
     ana.status_is("saved")
     ana.types("signed in")
     ana.status_is("saved")
     _keeps_no(ana, token)
+
+
+def test_whoever_signs_in_elsewhere_meanwhile_comes_to_the_document_that_they_asked_for(
+    token_server: ServerProcess, ana: Person
+) -> None:
+    ana.visits("/d/signed/tabs.md")
+    expect(ana.on("sign-in")).to_be_visible()
+    asked = ana.page
+    ana.opens_another_tab()
+    ana.visits("/sign-in")
+    sign_in_by_page(ana, _token("signed/*"))
+    ana.page = asked
+    ana.status_is("saved")
 
 
 def test_the_list_is_shown_to_whoever_is_signed_in_until_they_sign_out(
@@ -70,6 +81,13 @@ def test_whoever_may_not_make_a_document_is_told_that(token_server: ServerProces
     ana.visits("/")
     ana.on("new-text").click()
     expect(ana.page.get_by_role("alert")).to_have_text("Your sign-in does not let you make a document of this name.")
+
+
+def test_whoever_may_make_no_document_is_offered_none(token_server: ServerProcess, ana: Person) -> None:
+    sign_in(ana, token_for("ana", {"nowhere/*": "comment"}))
+    ana.visits("/")
+    expect(ana.on("document-list")).to_contain_text("There is nothing for you to read yet")
+    expect(ana.on("new-rich")).to_have_count(0)
 
 
 def test_a_token_that_is_not_taken_is_said_why(token_server: ServerProcess, ana: Person, watch: Watch) -> None:

@@ -168,6 +168,26 @@ def test_a_link_is_made_from_what_was_selected_just_now(ana: Person) -> None:
     ana.reads("our page")
 
 
+_SELECTS_BEFORE_THE_BROWSER_TELLS = """() => {
+  addEventListener('selectionchange', (event) => event.isTrusted && event.stopImmediatePropagation(), true)
+  getSelection().modify('extend', 'backward', 'word')
+}"""
+
+
+def test_what_was_selected_just_now_stays_when_another_comes_into_the_text(ana: Person, ben: Person) -> None:
+    ana.opens_new("selecting")
+    ana.types("our page")
+    ana.status_is("saved")
+    ben.opens("selecting")
+    ana.sees_people("Ana", "Ben")
+    ana.page.evaluate(_SELECTS_BEFORE_THE_BROWSER_TELLS)
+    ben.goes_to_the_start()
+    ana.sees_caret_of(ben)
+    assert ana.page.evaluate("() => getSelection().toString()") == "page"
+    ana.types("house")
+    ben.reads("our house")
+
+
 def test_two_tabs_of_one_person_count_as_one_and_share_what_is_kept(ana: Person) -> None:
     """They share one IndexedDB: what both keep there offline must come out once."""
     ana.opens_new("tabs", kind="text")

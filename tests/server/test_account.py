@@ -28,12 +28,30 @@ pytestmark = pytest.mark.gen_test(timeout=30)
 async def test_nobody_is_signed_in_at_first(start_server: ServerFactory) -> None:
     browser = Browser(await with_tokens(start_server, sign_in_url="https://id.example/in"))
     told = json.loads((await browser.fetch("GET", "/api/session")).body)
-    assert told == {"open": False, "user": None, "expires_at": None, "sign_in_url": "https://id.example/in"}
+    assert told == {
+        "open": False,
+        "user": None,
+        "expires_at": None,
+        "sign_in_url": "https://id.example/in",
+        "may_create": False,
+    }
 
 
 async def test_an_open_server_says_that_it_is(server: Server) -> None:
     told = await Http(server).json("GET", "/api/session")
-    assert (told["open"], told["user"]) == (True, None)
+    assert (told["open"], told["user"], told["may_create"]) == (True, None, True)
+
+
+@pytest.mark.parametrize(
+    ("permission", "may_create"), [("read", False), ("comment", False), ("write", True), ("admin", True)]
+)
+async def test_whoever_signs_in_learns_whether_they_may_make_documents(
+    start_server: ServerFactory, permission: str, may_create: bool
+) -> None:
+    browser = Browser(await with_tokens(start_server))
+    assert (await browser.says("POST", "/api/session", {"token": token(permission=permission, docs="mine/*")}))[
+        "may_create"
+    ] is may_create
 
 
 async def test_a_token_is_exchanged_for_a_cookie_that_no_script_reads(start_server: ServerFactory) -> None:

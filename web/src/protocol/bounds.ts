@@ -7,7 +7,7 @@
  * 3. No extension types.
  */
 
-import { ProtocolError } from './errors'
+import { ProtocolError } from './errors.js'
 
 export interface Bounds {
   readonly maxBytes: number

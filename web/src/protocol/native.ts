@@ -8,9 +8,9 @@
 
 import { decode, encode } from '@msgpack/msgpack'
 
-import { type Bounds, checkBounds } from './bounds'
-import { ProtocolError } from './errors'
-import type { ClientMessage, Mode, ServerMessage } from './messages'
+import { type Bounds, checkBounds } from './bounds.js'
+import { ProtocolError } from './errors.js'
+import type { ClientMessage, Mode, ServerMessage } from './messages.js'
 
 export const SUBPROTOCOL = 'collabdoc.v1'
 export const MAX_CHANNEL = 2 ** 31 - 1

@@ -8,13 +8,13 @@
  *    again, which sends what the server lacks.
  */
 
-import { closeCode } from '../protocol/errors'
-import type { ChannelMessage, ClientMessage, Closed, Mode, Open, Opened, Rejected } from '../protocol/messages'
-import { Backoff } from './backoff'
-import type { Environment, Timer } from './environment'
-import { CHANNEL, type ChannelEvent, type ChannelState, type LineState, move } from './machine'
-import { attachLine, type Line } from './socket'
-import { NO_TROUBLE, type Trouble } from './status'
+import { closeCode } from '../protocol/errors.js'
+import type { ChannelMessage, ClientMessage, Closed, Mode, Open, Opened, Rejected } from '../protocol/messages.js'
+import { Backoff } from './backoff.js'
+import type { Environment, Timer } from './environment.js'
+import { CHANNEL, type ChannelEvent, type ChannelState, type LineState, move } from './machine.js'
+import { attachLine, type Line } from './socket.js'
+import { NO_TROUBLE, type Trouble } from './status.js'
 
 export type Introduction = Pick<Open, 'document' | 'stateVector' | 'token' | 'epoch' | 'seq'>
 
@@ -72,6 +72,13 @@ export class Channel {
 
   get lineTrouble(): Trouble {
     return this.#line?.trouble ?? NO_TROUBLE
+  }
+
+  /** Why the server or the line closed the document; NO_TROUBLE where neither did. */
+  get closedBy(): Trouble {
+    if (this.lineTrouble !== NO_TROUBLE) return this.lineTrouble
+    const isClosed = this.#state === 'waiting' || this.#state === 'refused' || this.#state === 'replaced'
+    return isClosed ? this.#trouble : NO_TROUBLE
   }
 
   get mode(): Mode {

@@ -10,8 +10,8 @@ export type Timer = ReturnType<typeof setTimeout> | number
 export interface WebSocketLike {
   binaryType: string
   onopen: ((event: never) => void) | null
-  onmessage: ((event: { data: unknown }) => void) | null
-  onclose: ((event: { code: number; reason: string }) => void) | null
+  onmessage: ((event: never) => void) | null
+  onclose: ((event: never) => void) | null
   onerror: ((event: never) => void) | null
   send(data: Uint8Array<ArrayBuffer>): void
   close(code?: number, reason?: string): void
@@ -42,7 +42,7 @@ export const ENVIRONMENT: Environment = {
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer),
   get WebSocket() {
-    return globalThis.WebSocket as unknown as WebSocketConstructor | undefined
+    return globalThis.WebSocket as WebSocketConstructor | undefined
   },
   get indexedDB() {
     return globalThis.indexedDB as IDBFactory | undefined

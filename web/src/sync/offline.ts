@@ -13,8 +13,8 @@
 
 import * as Y from 'yjs'
 
-import type { Environment } from './environment'
-import { done, openDatabase, whenRead } from './idb'
+import type { Environment } from './environment.js'
+import { done, openDatabase, whenRead } from './idb.js'
 
 /** Merging costs as much as loading the document, so it is rare while somebody types ... */
 export const COMPACT_AT_ROWS = 1_000

@@ -12,7 +12,7 @@ import {
   removeAwarenessStates,
 } from 'y-protocols/awareness'
 
-import type { Environment, Timer } from './environment'
+import type { Environment, Timer } from './environment.js'
 
 export const PRESENCE_INTERVAL_MS = 50
 

@@ -7,17 +7,20 @@
  *    server, damaged updates and a failing store all lead back to an open document without a reload.
  */
 
+import { ObservableV2 } from 'lib0/observable'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import type { ChannelMessage, Closed, Opened } from '../protocol/messages'
-import { Channel, type ChannelUser, type Introduction } from './channel'
-import { type Environment, environmentOf } from './environment'
-import { whatServerLacks } from './lacks'
-import { applyStored, copyName, NOTHING_KEPT, OfflineCopy } from './offline'
-import { Outbox, type Outgoing } from './outbox'
-import { Presence } from './presence'
-import { deriveStatus, type Status } from './status'
+import type { ChannelMessage, Closed, Opened } from '../protocol/messages.js'
+import { Channel, type ChannelUser, type Introduction } from './channel.js'
+import { type Environment, environmentOf } from './environment.js'
+import { News, type ProviderEvents } from './events.js'
+import { whatServerLacks } from './lacks.js'
+import { applyStored, copyName, NOTHING_KEPT, OfflineCopy } from './offline.js'
+import { Outbox, type Outgoing } from './outbox.js'
+import { Presence } from './presence.js'
+import { socketUrl } from './socket.js'
+import { deriveStatus, mayEdit, reasonOf, type Status } from './status.js'
 
 export interface ProviderOptions {
   /** Sent with OPEN; without one the connection's own credentials (cookie) count. */
@@ -35,12 +38,7 @@ export interface ProviderOptions {
   environment?: Partial<Environment>
 }
 
-interface Events {
-  status: (status: Status) => void
-  synced: () => void
-}
-
-export class CollabdocProvider {
+export class CollabdocProvider extends ObservableV2<ProviderEvents> {
   readonly awareness: Awareness
   /** The local copy is read; resolves also where there is none. */
   readonly whenLoaded: Promise<void>
@@ -66,7 +64,7 @@ export class CollabdocProvider {
   readonly #copy: OfflineCopy | null
   readonly #presence: Presence
   readonly #ownsAwareness: boolean
-  readonly #listeners: { readonly [Name in keyof Events]: Set<Events[Name]> } = { status: new Set(), synced: new Set() }
+  readonly #news: News
 
   constructor(
     url: string,
@@ -74,6 +72,7 @@ export class CollabdocProvider {
     readonly doc: Y.Doc,
     options: ProviderOptions = {},
   ) {
+    super()
     this.#environment = environmentOf(options.environment)
     this.#url = socketUrl(url)
     this.#token = options.token ?? null
@@ -85,6 +84,7 @@ export class CollabdocProvider {
     )
     this.#copy = options.offline === false ? null : this.#openCopy(options.user ?? '')
     this.#status = this.#derive()
+    this.#news = new News(this)
     this.whenSynced = new Promise((resolve) => (this.#resolveSynced = resolve))
     // What the document held before the provider came is an edit like any other.
     if (doc.store.clients.size > 0) this.#receiveEdit(Y.encodeStateAsUpdate(doc))
@@ -118,14 +118,6 @@ export class CollabdocProvider {
     return this.#keepsAside ?? this.#copy?.keeps ?? false
   }
 
-  on<Name extends keyof Events>(name: Name, listener: Events[Name]): void {
-    this.#listeners[name].add(listener)
-  }
-
-  off<Name extends keyof Events>(name: Name, listener: Events[Name]): void {
-    this.#listeners[name].delete(listener)
-  }
-
   /** Connect, and stay connected; after `refused`, try once more. */
   connect(): void {
     if (!this.#destroyed) this.#channel.connect()
@@ -147,6 +139,14 @@ export class CollabdocProvider {
     if (this.synced) this.#channel.send({ type: 'auth', token })
   }
 
+  /** Resolves once everything made here is committed on the server; rejects where the server will not take it. */
+  async whenSaved(): Promise<void> {
+    while (this.unsaved) {
+      if (!mayEdit(this.#status)) throw new Error(`edits of ${this.name} are not saved: ${reasonOf(this.#status)}`)
+      await new Promise<unknown>((resolve) => this.once('change', resolve))
+    }
+  }
+
   /** Resolves once every edit so far is kept on this device. */
   async flush(): Promise<void> {
     await this.#copy?.flush()
@@ -166,10 +166,10 @@ export class CollabdocProvider {
   }
 
   /** Stop; resolves when every edit is kept on this device. The document itself stays. */
-  async destroy(): Promise<void> {
+  override async destroy(): Promise<void> {
     if (this.#destroyed) return
     this.#destroyed = true
-    for (const listeners of Object.values(this.#listeners)) listeners.clear()
+    super.destroy()
     this.doc.off('update', this.#docUpdated)
     this.doc.off('destroy', this.#docDestroyed)
     this.#flush()
@@ -286,7 +286,6 @@ export class CollabdocProvider {
     if (!this.#outbox.unsaved) this.#channel.settled()
     this.#presence.opened()
     this.#resolveSynced()
-    for (const listener of this.#listeners.synced) listener()
     return true
   }
 
@@ -370,17 +369,7 @@ export class CollabdocProvider {
   }
 
   #refresh(): void {
-    const status = this.#derive()
-    if (JSON.stringify(status) === JSON.stringify(this.#status)) return
-    this.#status = status
-    for (const listener of this.#listeners.status) listener(status)
+    this.#status = this.#derive()
+    this.#news.tell(this.#channel.closedBy)
   }
-}
-
-/** `https://host`, `ws://host` or a full `wss://host/ws`: the address of the server's socket. */
-export function socketUrl(url: string): string {
-  const address = new URL(url)
-  address.protocol = address.protocol.replace('http', 'ws')
-  if (!address.pathname.endsWith('/ws')) address.pathname = `${address.pathname.replace(/\/$/, '')}/ws`
-  return address.href
 }

@@ -6,14 +6,14 @@
  * 3. Frames that cannot be decoded close the socket with 4400, and the line backs off.
  */
 
-import { closeCode, ProtocolError } from '../protocol/errors'
-import type { ChannelMessage, ClientMessage, ServerMessage } from '../protocol/messages'
-import { decodeServer, encodeClient, SUBPROTOCOL } from '../protocol/native'
-import { Backoff } from './backoff'
-import type { Environment, Timer, Wake, WebSocketLike } from './environment'
-import { Liveness } from './liveness'
-import { LINE, type LineEvent, type LineState, move } from './machine'
-import { NO_TROUBLE, type Trouble } from './status'
+import { closeCode, ProtocolError } from '../protocol/errors.js'
+import type { ChannelMessage, ClientMessage, ServerMessage } from '../protocol/messages.js'
+import { decodeServer, encodeClient, SUBPROTOCOL } from '../protocol/native.js'
+import { Backoff } from './backoff.js'
+import type { Environment, Timer, Wake, WebSocketLike } from './environment.js'
+import { Liveness } from './liveness.js'
+import { LINE, type LineEvent, type LineState, move } from './machine.js'
+import { NO_TROUBLE, type Trouble } from './status.js'
 
 /** A socket that is not up by then is given up: a handshake into a dead network would hang for minutes. */
 export const CONNECT_TIMEOUT_MS = 10_000
@@ -129,8 +129,8 @@ export class Line {
       const socket = new WebSocket(this.url, [SUBPROTOCOL])
       socket.binaryType = 'arraybuffer'
       socket.onopen = () => this.#opened()
-      socket.onmessage = (event) => this.#received(event.data)
-      socket.onclose = (event) => this.#closed(event.code, event.reason)
+      socket.onmessage = (event: { data: unknown }) => this.#received(event.data)
+      socket.onclose = (event: { code: number; reason: string }) => this.#closed(event.code, event.reason)
       socket.onerror = () => this.#failed()
       this.#socket = socket
     } catch (error) {
@@ -256,4 +256,12 @@ export class Line {
   #announce(): void {
     for (const user of [...this.#users]) user.lineChanged()
   }
+}
+
+/** `https://host`, `ws://host` or a full `wss://host/ws`: the address of the server's socket. */
+export function socketUrl(url: string): string {
+  const address = new URL(url)
+  address.protocol = address.protocol.replace('http', 'ws')
+  if (!address.pathname.endsWith('/ws')) address.pathname = `${address.pathname.replace(/\/$/, '')}/ws`
+  return address.href
 }

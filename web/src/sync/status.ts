@@ -5,8 +5,8 @@
  * 2. The derivation is pure: the same facts give the same status.
  */
 
-import type { Mode } from '../protocol/messages'
-import type { ChannelState, LineState } from './machine'
+import type { Mode } from '../protocol/messages.js'
+import type { ChannelState, LineState } from './machine.js'
 
 export type Status =
   | { kind: 'connecting' }
@@ -18,6 +18,9 @@ export type Status =
   | { kind: 'unsaveable'; retryAt: number; reason: string } // open for reading; the server cannot store now; edits kept
   | { kind: 'refused'; code: number; reason: string; unsaved: boolean } // the server said no; waiting will not mend it
   | { kind: 'replaced'; reason: string } // the document began a new life; the local copy is kept aside
+
+/** The same in y-websocket's words. */
+export type Connection = 'connecting' | 'connected' | 'disconnected'
 
 /** Why the line or the channel is not open, and when it will be tried again. */
 export interface Trouble {
@@ -58,6 +61,34 @@ export function deriveStatus(facts: Facts): Status {
     case 'up':
       return onLine(channel, facts)
   }
+}
+
+/** A document counts as connected while it is open, not as soon as the socket is. */
+export function connectionOf({ kind }: Status): Connection {
+  switch (kind) {
+    case 'connecting':
+      return 'connecting'
+    case 'saving':
+    case 'saved':
+    case 'readonly':
+    case 'unsaveable':
+      return 'connected'
+    case 'offline':
+    case 'reconnecting':
+    case 'refused':
+    case 'replaced':
+      return 'disconnected'
+  }
+}
+
+/** Whether typing makes sense: also offline, but not where the server will never take it. */
+export function mayEdit({ kind }: Status): boolean {
+  return kind !== 'readonly' && kind !== 'refused' && kind !== 'replaced'
+}
+
+/** Why it is not better than it is, in words of the server where there are any. */
+export function reasonOf(status: Status): string {
+  return 'reason' in status && status.reason !== '' ? status.reason : `the document is ${status.kind}`
 }
 
 function onLine(channel: Exclude<ChannelState, 'refused' | 'replaced'>, facts: Facts): Status {

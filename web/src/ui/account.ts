@@ -23,6 +23,8 @@ export interface Account {
   readonly expires_at: string | null
   /** Where the operator wants people to sign in; null for our own page. */
   readonly sign_in_url: string | null
+  /** Whether there may be a document that they can make. */
+  readonly may_create: boolean
 }
 
 /** What is stored; the moment tells other tabs that somebody signed in once more. */
@@ -35,7 +37,7 @@ export type AccountNews = 'renewed' | 'changed'
 
 const KEY = 'collabdoc.account'
 const PATIENCE_MS = 6_000
-const EVERYBODY: Account = { open: true, user: null, expires_at: null, sign_in_url: null }
+const EVERYBODY: Account = { open: true, user: null, expires_at: null, sign_in_url: null, may_create: true }
 
 /** Asks the server; null where it cannot be asked. */
 export async function askAccount(): Promise<Account | null> {
@@ -51,7 +53,7 @@ export async function readAccount(): Promise<Account> {
   const account = await askAccount()
   if (account !== null) return account
   const last = recall()
-  return last === null ? EVERYBODY : { open: false, sign_in_url: null, ...last }
+  return last === null ? EVERYBODY : { open: false, sign_in_url: null, may_create: true, ...last }
 }
 
 /** Exchanges a token for the cookie; `document` is what a share link opens. Throws `ApiError`. */

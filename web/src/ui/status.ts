@@ -101,15 +101,10 @@ export function bannerOf(
     case 'replaced':
       return {
         tone: 'bad',
-        text: `This document was deleted or replaced on the server. What you see is your own copy${here === 'kept' ? ', kept on this device' : ''}.`,
+        text: 'This document was deleted or replaced on the server. What you see is your own copy: download it before you leave.',
         actions: ['copy', 'download', 'fresh'],
       }
   }
-}
-
-/** Whether typing makes sense: also offline, but not where the server will never take it. */
-export function mayEdit(status: Status): boolean {
-  return status.kind !== 'readonly' && status.kind !== 'refused' && status.kind !== 'replaced'
 }
 
 /** Whether the words change by themselves as time passes. */

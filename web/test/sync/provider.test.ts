@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import * as Y from 'yjs'
 
-import { socketUrl } from '../../src/sync/provider'
+import { socketUrl } from '../../src/sync/socket'
 import { NOTES, World } from './world/world'
 
 let world: World

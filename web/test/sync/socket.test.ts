@@ -99,7 +99,7 @@ describe('a lost line', () => {
     const alice = await world.person('alice')
     world.network.cut()
     const delays: number[] = []
-    alice.provider.on('status', (status) => {
+    alice.provider.on('change', (status) => {
       if (status.kind === 'reconnecting') delays.push(status.retryAt - world.clock.now())
     })
     await world.waits(8_000)

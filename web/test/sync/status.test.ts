@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { deriveStatus, type Facts, NO_TROUBLE } from '../../src/sync/status'
+import { connectionOf, deriveStatus, type Facts, mayEdit, NO_TROUBLE, type Status } from '../../src/sync/status'
 
 const trouble = { code: 1006, reason: 'lost', retryAt: 99 }
 const open: Facts = {
@@ -96,5 +96,25 @@ describe('the status', () => {
     const why = { code: 4409, reason: 'new', retryAt: 0 }
     const status = given({ line: 'idle', channel: 'replaced', channelTrouble: why })
     expect(status).toEqual({ kind: 'replaced', reason: 'new' })
+  })
+})
+
+describe('what a status means', () => {
+  const retry = { retryAt: 0, reason: '' }
+  const no = { code: 4413, reason: '', unsaved: true }
+  const cases: [Status, ReturnType<typeof connectionOf>, boolean][] = [
+    [{ kind: 'connecting' }, 'connecting', true],
+    [{ kind: 'saving' }, 'connected', true],
+    [{ kind: 'saved' }, 'connected', true],
+    [{ kind: 'readonly', unsaved: false }, 'connected', false],
+    [{ kind: 'unsaveable', ...retry }, 'connected', true],
+    [{ kind: 'offline', unsaved: false }, 'disconnected', true],
+    [{ kind: 'reconnecting', unsaved: false, ...retry }, 'disconnected', true],
+    [{ kind: 'refused', ...no }, 'disconnected', false],
+    [{ kind: 'replaced', reason: '' }, 'disconnected', false],
+  ]
+  it.each(cases)('%j is %s in y-websocket’s words; one may edit: %s', (status, connection, editable) => {
+    expect(connectionOf(status)).toBe(connection)
+    expect(mayEdit(status)).toBe(editable)
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { closeCode } from '../../src/protocol/errors'
 import type { Status } from '../../src/sync/status'
-import { bannerOf, countsDown, mayEdit, pillOf, type Asker, type Here } from '../../src/ui/status'
+import { bannerOf, countsDown, pillOf, type Asker, type Here } from '../../src/ui/status'
 
 const NOW = 1_000_000
 const RECONNECTING: Status = { kind: 'reconnecting', retryAt: NOW + 4_200, reason: '', unsaved: true }
@@ -84,6 +84,7 @@ describe('bannerOf', () => {
 
   it('offers what helps', () => {
     expect(bannerOf(RECONNECTING, NOW, 'kept', null)?.actions).toEqual(['retry'])
+    expect(said({ kind: 'replaced', reason: '' })).toMatch(/your own copy: download it before you leave\.$/)
     expect(bannerOf({ kind: 'replaced', reason: '' }, NOW, 'kept', null)?.actions).toEqual(['copy', 'download', 'fresh'])
     expect(bannerOf(refusal(4404), NOW, 'nothing', null)?.actions).toEqual(['list'])
   })
@@ -123,15 +124,8 @@ describe('the banner of lost access', () => {
   })
 })
 
-describe('what a status allows', () => {
-  it('lets people write offline, but not where the server will never take it', () => {
-    expect([RECONNECTING, UNSAVEABLE, { kind: 'offline', unsaved: false } as const].every(mayEdit)).toBe(true)
-    expect(mayEdit({ kind: 'readonly', unsaved: false })).toBe(false)
-    expect(mayEdit(refusal(4413))).toBe(false)
-    expect(mayEdit({ kind: 'replaced', reason: '' })).toBe(false)
-  })
-
-  it('ticks only where a time is shown', () => {
+describe('the words of a status', () => {
+  it('tick only where a time is shown', () => {
     expect(countsDown(RECONNECTING)).toBe(true)
     expect(countsDown({ kind: 'offline', unsaved: true })).toBe(false)
   })

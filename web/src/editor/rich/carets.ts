@@ -1,11 +1,12 @@
 /** Others' carets and selections in rich text. */
 import { Extension } from '@tiptap/core'
 import { Plugin, PluginKey } from '@tiptap/pm/state'
-import { yCursorPlugin } from '@tiptap/y-tiptap'
+import { yCursorPlugin, yCursorPluginKey } from '@tiptap/y-tiptap'
 import type { Awareness } from 'y-protocols/awareness'
 import { createCaret, followCarets, selectionStyle } from '../carets'
 import { hasCursor } from '../cursor'
 import { isVerified, profileOf } from '../people'
+import { readSelection } from '../selection'
 
 export const Carets = Extension.create<{ awareness: Awareness | null }>({
   name: 'carets',
@@ -14,6 +15,14 @@ export const Carets = Extension.create<{ awareness: Awareness | null }>({
 
   addOptions() {
     return { awareness: null }
+  },
+
+  // Carets that come and go put the selection back to what the editor knows of it: let it know the newest before.
+  dispatchTransaction({ transaction, next }) {
+    const news: unknown = transaction.getMeta(yCursorPluginKey)
+    if (news === undefined) return next(transaction)
+    readSelection()
+    next(this.editor.state.tr.setMeta(yCursorPluginKey, news))
   },
 
   addProseMirrorPlugins() {

@@ -2,13 +2,13 @@
 import { kindOfName } from '../../editor/kinds'
 import { MAX_TITLE } from '../../editor/meta'
 import type { Surface } from '../../editor/surface'
-import type { Status } from '../../sync/status'
+import { mayEdit, type Status } from '../../sync/status'
 import { askAccount, onOtherTabs, ownerOf, signInHref, type Account } from '../account'
 import { fill, h } from '../dom'
 import { icon } from '../icons'
 import { shownName } from '../names'
 import { ShareButton } from '../share/button'
-import { mayEdit, type Asker, type BannerAction } from '../status'
+import type { Asker, BannerAction } from '../status'
 import { themeButton } from '../theme'
 import { loadSurface } from './canvas'
 import { bequeath, inherits } from './heir'
@@ -96,6 +96,10 @@ export async function openDocumentPage(app: HTMLElement, name: string, asking: P
   }
 
   function show(next: Status): void {
+    if (next.kind === 'refused' && isNobody(next)) {
+      void askWho(next.reason)
+      return
+    }
     status.show(next)
     app.dataset['mode'] = mayEdit(next) ? 'write' : 'read'
     const isOpen = next.kind === 'saved' || next.kind === 'readonly'
@@ -103,6 +107,18 @@ export async function openDocumentPage(app: HTMLElement, name: string, asking: P
     if (isOpen && session?.description.kind) void share.ask()
     else if (next.kind === 'refused' || next.kind === 'reconnecting') share.forget()
     if (next.kind === 'refused' && next.code === SIGN_IN) void renewal.look(() => session?.again())
+  }
+
+  /** Nobody is signed in, and nothing is here that they could want to keep. */
+  function isNobody({ code, unsaved }: { code: number; unsaved: boolean }): boolean {
+    return code === SIGN_IN && account.user === null && !unsaved && session?.here === 'nothing'
+  }
+
+  /** In this page's place, so that whoever has signed in, here or in another tab, comes back to it by loading it anew. */
+  async function askWho(reason: string): Promise<void> {
+    await session?.close()
+    const { openSignInPage } = await import('../sign-in/page')
+    await openSignInPage(app, { token: null, next: location.pathname + location.search, reason })
   }
 
   document.title = `${untitled} · collabdoc`

@@ -10,9 +10,9 @@ import { kindOfDocument, readMeta } from '../../editor/meta'
 import { readableCopy } from '../../editor/readable'
 import { bindTitle } from '../../editor/title'
 import { CollabdocProvider } from '../../sync/provider'
-import type { Status } from '../../sync/status'
+import { mayEdit, type Status } from '../../sync/status'
 import { copyText } from '../clipboard'
-import { mayEdit, type Here } from '../status'
+import type { Here } from '../status'
 import { Canvas, type CanvasEvents } from './canvas'
 import { fileNameOf } from './file-name'
 import { saveFile } from './menu'
@@ -39,8 +39,8 @@ export class Session {
     this.#provider = new CollabdocProvider(location.origin, name, this.#doc, owner)
     this.#canvas = new Canvas(elements.canvas, name, this.#doc, this.awareness, events)
     elements.title.readOnly = true
-    this.#provider.on('status', this.#onStatus)
-    this.#provider.on('synced', this.#onSynced)
+    this.#provider.on('change', this.#onStatus)
+    this.#provider.on('sync', this.#onSync)
     void this.#provider.whenLoaded.then(() => {
       this.#canvas.loaded()
       if (kindOfDocument(this.#doc) !== null) this.#arrived()
@@ -110,8 +110,8 @@ export class Session {
   }
 
   #detach(): void {
-    this.#provider.off('status', this.#onStatus)
-    this.#provider.off('synced', this.#onSynced)
+    this.#provider.off('change', this.#onStatus)
+    this.#provider.off('sync', this.#onSync)
     this.#unbindTitle?.()
     this.#canvas.close()
   }
@@ -124,7 +124,8 @@ export class Session {
     this.events.onStatus(status)
   }
 
-  readonly #onSynced = (): void => {
+  readonly #onSync = (synced: boolean): void => {
+    if (!synced) return
     this.#arrived()
     this.#canvas.synced()
   }

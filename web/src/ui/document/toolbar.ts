@@ -1,6 +1,7 @@
 /** The toolbar over a surface: one tab stop, arrow keys inside, the state of the selection in each button. */
 import type { Command, Question, Surface } from '../../editor/surface'
 import { safeHref } from '../../editor/rich/href'
+import { readSelection } from '../../editor/selection'
 import { fill, h } from '../dom'
 import { commandIcon, icon } from '../icons'
 import { attachPopover, type Popover } from '../popover'
@@ -55,8 +56,8 @@ export class Toolbar {
     if (!(IS_MAC ? event.metaKey : event.ctrlKey) || event.shiftKey || event.altKey) return false
     const keys = `Mod-${event.key.toUpperCase()}`
     const tool = this.#tools.find(({ command, popover }) => popover && command.keys === keys && command.isEnabled())
-    // A busy browser tells editors late of a selection; once the question has the focus, they would not look any more.
-    if (tool !== undefined) document.dispatchEvent(new Event('selectionchange'))
+    // Once the question has the focus, the editors do not look any more.
+    if (tool !== undefined) readSelection()
     tool?.popover?.open()
     return tool !== undefined
   }

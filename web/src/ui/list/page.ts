@@ -40,7 +40,7 @@ export function openListPage(app: HTMLElement, account: Account): void {
       'main',
       { class: maySignIn(account) ? 'list-main guest' : 'list-main' },
       h('h1', {}, 'Documents'),
-      createPanel(),
+      account.may_create && createPanel(),
       h('div', { class: 'search' }, icon('search'), search, h('kbd', { 'aria-hidden': 'true' }, '/')),
       found,
       results,
@@ -121,10 +121,15 @@ class Listing {
     const query = this.query()
     this.found.textContent = query === '' ? '' : `${total} ${total === 1 ? 'document' : 'documents'} found`
     if (this.#documents.length === 0) {
-      fill(this.results, query !== '' ? nothingFound(query) : maySignIn(this.account) ? nothingShared(this.account) : invitation())
+      fill(this.results, query !== '' ? nothingFound(query) : this.#emptiness())
       return
     }
     fill(this.results, ...this.#groups(), this.#documents.length < total && this.#moreButton())
+  }
+
+  #emptiness(): HTMLElement {
+    if (maySignIn(this.account)) return nothingShared(this.account)
+    return this.account.may_create ? invitation() : nothingToRead()
   }
 
   #groups(): HTMLElement[] {
@@ -205,6 +210,15 @@ function nothingShared(account: Account): HTMLElement {
     h('h2', {}, 'Nothing is shared with you yet'),
     h('p', {}, 'What you open by a share link is listed here. Your own documents appear when you sign in.'),
     h('a', { class: 'button primary', href: signInHref(account) }, 'Sign in'),
+  )
+}
+
+function nothingToRead(): HTMLElement {
+  return h(
+    'div',
+    { class: 'notice' },
+    h('h2', {}, 'There is nothing for you to read yet'),
+    h('p', {}, 'Documents that you may open are listed here as soon as somebody has made them.'),
   )
 }
 

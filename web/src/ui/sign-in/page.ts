@@ -10,7 +10,7 @@ import { brand } from '../brand'
 import { fill, h } from '../dom'
 import { icon } from '../icons'
 import { themeButton } from '../theme'
-import { mayWorkLater, reasonOf } from '../words'
+import { asSentence, mayWorkLater, reasonOf } from '../words'
 import '../../style/sign-in.css'
 
 const COMMAND = "collabdoc token --user ana --docs 'notes/*=write'"
@@ -20,9 +20,11 @@ export interface Wish {
   readonly token: string | null
   /** Where to go afterwards, as an address asked for it. */
   readonly next: string | null
+  /** Why somebody is asked, in the server's words. */
+  readonly reason?: string
 }
 
-export async function openSignInPage(app: HTMLElement, { token, next }: Wish): Promise<void> {
+export async function openSignInPage(app: HTMLElement, { token, next, reason }: Wish): Promise<void> {
   document.title = 'Sign in · collabdoc'
   const goal = safeNext(next, location.origin)
   const card = h('main', { class: 'sign-in-card', 'data-testid': 'sign-in' })
@@ -39,7 +41,7 @@ export async function openSignInPage(app: HTMLElement, { token, next }: Wish): P
     }
   }
   if (account.open) fill(card, ...openServer(goal))
-  else fill(card, ...invitation(account, goal), form.element)
+  else fill(card, ...invitation(account, goal, reason), form.element)
   if (!account.open && account.sign_in_url === null) form.focus()
 }
 
@@ -51,7 +53,7 @@ function openServer(goal: string): HTMLElement[] {
   ]
 }
 
-function invitation(account: Account, goal: string): HTMLElement[] {
+function invitation(account: Account, goal: string, reason?: string): HTMLElement[] {
   const { user, sign_in_url: operators } = account
   const parts: HTMLElement[] = [h('h1', {}, 'Sign in')]
   if (user !== null) {
@@ -67,6 +69,8 @@ function invitation(account: Account, goal: string): HTMLElement[] {
     )
   } else if (ownerOf(account) !== '') {
     parts.push(h('p', {}, 'Your sign-in has expired. What you wrote meanwhile is sent when you are back.'))
+  } else if (reason) {
+    parts.push(h('p', {}, asSentence(reason)))
   }
   if (operators !== null && user === null) {
     parts.push(

@@ -137,7 +137,7 @@ export class Person {
     if (text !== undefined) this.types(text)
     const environment = device.tab()
     this.provider = new CollabdocProvider('http://server', document, this.doc, { environment, ...options })
-    this.provider.on('status', (status) => this.statuses.push(status))
+    this.provider.on('change', (status) => this.statuses.push(status))
   }
 
   get text(): string {
