@@ -37,6 +37,7 @@ from collabdoc.writer import Writer
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
+_DAMAGED = "the document is damaged on the server, its operator has to repair it"
 
 
 class Rooms:
@@ -68,6 +69,8 @@ class Rooms:
         self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
+        self._lost: set[str] = set()
+        """Names whose row went while they were open: made anew they would look empty. A restart looks again."""
         self._draining = False
         self.dropped_presence = 0
         """Entries of presence that were not taken: for another session's client id, or a clock that jumped."""
@@ -91,6 +94,8 @@ class Rooms:
         while True:
             if self._draining:
                 raise Restarting("the server is restarting")
+            if name in self._lost:
+                raise Overloaded(_DAMAGED)
             if deleting := self._deleting.get(name):
                 await asyncio.wait([deleting])
             elif slot := self._slots.get(name):
@@ -213,7 +218,7 @@ class Rooms:
             room = self._make_room(loaded)
         except (StoreDamaged, DocumentBroken) as error:
             log.critical("document %a cannot be loaded: %s", name, error)
-            raise Overloaded("the document is damaged on the server, its operator has to repair it") from error
+            raise Overloaded(_DAMAGED) from error
         except StoreError as error:
             log.error("document %a cannot be loaded: %s", name, error)
             raise Overloaded("the document cannot be loaded now, try again") from error
@@ -240,7 +245,6 @@ class Rooms:
         if slot is not None:
             if slot.task:
                 slot.task.cancel()
-            # An edit that came behind the deletion would find no document, and end all writing.
             self._flushes.flush_now(slot)
             slot.room.drain()
         end: ProtocolError = Overloaded("the document could not be deleted, open it again")
@@ -254,13 +258,27 @@ class Rooms:
                 slot.room.close(end)
         return deleted
 
-    def _committed(self, slot: Slot, count: int, size: int, last_seq: int) -> None:
+    def _committed(self, slot: Slot, count: int, size: int, last_seq: int | None) -> None:
+        if last_seq is None:
+            self._lose(slot)
+            return
         slot.room.committed(count, last_seq)
         slot.log_updates += count
         slot.log_bytes += size
         limits = self._limits
         if slot.log_updates >= limits.snapshot_updates or slot.log_bytes >= limits.snapshot_bytes:
             self._start(slot, self._snapshot)
+
+    def _lose(self, slot: Slot) -> None:
+        """The store has no such document any more: its edits are refused, and nobody else's."""
+        name = slot.room.name
+        if self._slots.get(name) is slot:
+            log.critical("document %a is gone from the store although it is open: see `collabdoc verify`", name)
+            del self._slots[name]
+            self._lost.add(name)
+            if slot.task:
+                slot.task.cancel()
+            slot.room.close(Overloaded(_DAMAGED))
 
     def _reload_later(self, slot: Slot) -> None:
         self._start(slot, self._reload)

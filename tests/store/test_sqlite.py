@@ -16,7 +16,8 @@ import pytest
 from collabdoc.document import Document
 from collabdoc.errors import StoreDamaged, StoreError, StoreStopped, UsageError
 from collabdoc.store.base import Append, DocumentRow, RevocationRow
-from collabdoc.store.sqlite import APPLICATION_ID, FILE_NAME, REVISION, SqliteStore
+from collabdoc.store.sqlite import SqliteStore
+from collabdoc.store.sqlite_folder import APPLICATION_ID, FILE_NAME, REVISION
 from tests.store.conformance import link, log_of, snapshot
 
 V1 = Path(__file__).parent / "data" / "v1.sqlite3"
@@ -84,7 +85,7 @@ def test_after_closing_one_file_holds_everything(tmp_path: Path) -> None:
     store.create("notes")
     store.append([Append("notes", [b"a"])])
     store.close()
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "lock") == [FILE_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME, "committed", "lock"]
 
 
 READ_ONLY = """

@@ -1,0 +1,109 @@
+"""The data folder and its SQLite file: who holds it, how it is opened, its revisions (docs/storage-format.md)."""
+
+import importlib.resources
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from collabdoc.errors import StoreDamaged, StoreError, StoreStopped, UsageError
+
+REVISION = "0002"
+APPLICATION_ID = 0x63446F63
+FILE_NAME = "collabdoc.sqlite3"
+
+_FSYNC_FAILED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring a database to `REVISION`; one from a later version is refused."""
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise UsageError(f"{path} is a database of another program")
+    if "alembic_version" in tables:
+        (revision,) = db.execute("SELECT max(version_num) FROM alembic_version").fetchone()
+        if revision == REVISION:
+            return
+        if revision is not None and revision > REVISION:
+            raise UsageError(f"{path} is of format {revision}, this version knows {REVISION}: use a newer collabdoc")
+    # Marked before the first table: whenever the power fails, the next start knows the file for its own.
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    _run_alembic(db)
+
+
+def _run_alembic(db: sqlite3.Connection) -> None:
+    # Imported where a migration is due: SQLAlchemy would double the time that a start takes.
+    import alembic.command
+    import alembic.config
+    import sqlalchemy
+    import sqlalchemy.pool
+
+    config = alembic.config.Config()
+    with importlib.resources.as_file(importlib.resources.files("collabdoc.store") / "migrations") as scripts:
+        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+        engine = sqlalchemy.create_engine("sqlite://", creator=lambda: db, poolclass=sqlalchemy.pool.StaticPool)
+        # The connection is in autocommit mode, where pysqlite begins no transaction by itself.
+        sqlalchemy.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        try:
+            with engine.connect() as connection:
+                config.attributes["connection"] = connection
+                alembic.command.upgrade(config, "head")
+                connection.commit()
+        except sqlalchemy.exc.DBAPIError as error:
+            raise StoreError(f"a migration failed, nothing was changed: {error.orig}") from error
+
+
+def lock_folder(folder: Path) -> FileLock:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # documents are nobody else's on this machine
+        lock = FileLock(folder / "lock", blocking=False, thread_local=False)
+        lock.acquire()
+    except Timeout:
+        raise UsageError(f"the data folder {folder} is held by another process: stop that one first") from None
+    except OSError as error:
+        raise UsageError(f"the data folder {folder} cannot be written: {error.strerror}") from None
+    return lock
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """The one connection that writes; the caller holds the folder."""
+    with ExitStack() as stack:
+        db = stack.enter_context(closing(_connect(path.absolute().as_uri())))
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect only before the first table
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        stack.pop_all()
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Any number may read, of any process, while one writes."""
+    with ExitStack() as stack:
+        db = stack.enter_context(closing(_connect(f"{path.absolute().as_uri()}?mode=ro")))
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file
+        stack.pop_all()
+    return db
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    # isolation_level None: transactions are begun and ended here, in words. The store's caller keeps each connection
+    # in one thread at a time, which need not be the one that opened it.
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code in _FSYNC_FAILED:
+            # The kernel may have dropped the pages that it could not write: a retry could succeed and be untrue.
+            raise StoreStopped(f"the disk did not confirm a write: {error}") from error
+        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise StoreDamaged(f"the database is damaged: {error}") from error
+        raise StoreError(str(error)) from error
