@@ -15,7 +15,7 @@ from collabdoc.errors import StoreDamaged
 from collabdoc.store.base import DocumentRow, Entry, Loaded
 from collabdoc.store.mark import FILE_NAME as MARK_NAME
 from collabdoc.store.mark import Mark, had_database, read_mark
-from collabdoc.store.sqlite_folder import APPLICATION_ID, FILE_NAME, connect_reader
+from collabdoc.store.sqlite_folder import APPLICATION_ID, BACKUP, FILE_NAME, connect_reader
 
 ROW = "name, epoch, title, kind, seq, created_ms, changed_ms"
 
@@ -61,10 +61,14 @@ def check_start(folder: Path) -> None:
         raise StoreDamaged(missing)
     if not (folder / FILE_NAME).exists():
         return
+    wal = folder / f"{FILE_NAME}-wal"
+    if _user_version(folder / FILE_NAME) == BACKUP and wal.exists() and wal.stat().st_size > 0:
+        raise StoreDamaged(f"it is a backup, and {wal} is of another database: remove that file")
+    if (folder / f"{FILE_NAME}-journal").exists():
+        return  # a backup whose first opening was cut off; who may only read cannot take it back
     mark = read_mark(folder)
     with closing(connect_reader(folder / FILE_NAME)) as db:
-        if (application_id := db.execute("PRAGMA application_id").fetchone()) != (APPLICATION_ID,):
-            assert application_id is not None
+        if db.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
             return  # new, or of another program
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'document'").fetchone():
             return
@@ -81,6 +85,13 @@ def find_missing(folder: Path) -> str | None:
         return None
     what = "is empty" if path.exists() else "is missing"
     return f"{path} {what}: put a backup in its place, or remove the file {MARK_NAME!r} to begin without documents"
+
+
+def _user_version(path: Path) -> int:
+    """As it stands in the file: a WAL beside it may say another."""
+    with path.open("rb") as file:
+        file.seek(60)
+        return int.from_bytes(file.read(4))
 
 
 def find_in_structure(db: sqlite3.Connection, of: str = "") -> Iterator[str]:
@@ -102,7 +113,7 @@ def find_orphans(db: sqlite3.Connection) -> Iterator[str]:
 
 def find_behind(db: sqlite3.Connection, mark: Mark | None) -> Iterator[str]:
     """The last known commit, where it is not in the database."""
-    if mark is None:
+    if mark is None or db.execute("PRAGMA user_version").fetchone() == (BACKUP,):
         return
     found = db.execute("SELECT name, seq FROM document WHERE id = ? AND epoch = ?", (mark.document_id, mark.epoch))
     name, seq = found.fetchone() or (None, 0)

@@ -22,6 +22,7 @@ from collabdoc.store.sqlite_folder import (
     connect_writer,
     lock_folder,
     migrate,
+    search_text,
     translated,
 )
 
@@ -67,7 +68,7 @@ class SqliteStore:
             made = db.execute(
                 "INSERT INTO document (name, epoch, title, kind, search, seq, created_ms, changed_ms)"
                 " VALUES (?, ?, ?, ?, ?, 0, ?, ?) ON CONFLICT (name) DO NOTHING",
-                (document, secrets.token_hex(8), title, kind, _search_text(title, document), now, now),
+                (document, secrets.token_hex(8), title, kind, search_text(title, document), now, now),
             )
             row = db.execute(f"SELECT {ROW} FROM document WHERE name = ?", (document,)).fetchone()
             return DocumentRow(*row), made.rowcount == 1
@@ -249,14 +250,10 @@ class SqliteStore:
             title, kind = append.meta
             db.execute(
                 "UPDATE document SET seq = ?, changed_ms = ?, title = ?, kind = ?, search = ? WHERE id = ?",
-                (seq, self._now_ms(), title, kind, _search_text(title, append.document), document_id),
+                (seq, self._now_ms(), title, kind, search_text(title, append.document), document_id),
             )
         return Mark(document_id, epoch, seq)
 
 
 def _placeholders(values: Sequence[str]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _search_text(title: str, name: str) -> str:
-    return f"{title}\n{name}".casefold()

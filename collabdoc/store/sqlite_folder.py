@@ -13,6 +13,8 @@ from collabdoc.errors import StoreDamaged, StoreError, StoreStopped, UsageError
 REVISION = "0002"
 APPLICATION_ID = 0x63446F63
 FILE_NAME = "collabdoc.sqlite3"
+BACKUP = 1
+"""The `user_version` of a backup that no server has opened yet."""
 
 _FSYNC_FAILED = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 
@@ -32,6 +34,19 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     # Marked before the first table: whenever the power fails, the next start knows the file for its own.
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     _run_alembic(db)
+
+
+def _begin_new_lives(db: sqlite3.Connection) -> None:
+    """In a backup, give each document a new epoch: clients may have seen what came after it.
+
+    Before there is a WAL, so that `user_version` changes in the file itself.
+    """
+    if db.execute("PRAGMA user_version").fetchone() != (BACKUP,):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("UPDATE document SET epoch = lower(hex(randomblob(8)))")
+    db.execute("PRAGMA user_version = 0")
+    db.execute("COMMIT")
 
 
 def _run_alembic(db: sqlite3.Connection) -> None:
@@ -73,6 +88,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     with ExitStack() as stack:
         db = stack.enter_context(closing(_connect(path.absolute().as_uri())))
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect only before the first table
+        _begin_new_lives(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -107,3 +123,8 @@ def translated() -> Iterator[None]:
         if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise StoreDamaged(f"the database is damaged: {error}") from error
         raise StoreError(str(error)) from error
+
+
+def search_text(title: str, name: str) -> str:
+    """What a list of documents is searched in."""
+    return f"{title}\n{name}".casefold()
