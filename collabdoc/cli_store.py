@@ -11,7 +11,6 @@ from collabdoc.errors import StoreError, UsageError
 from collabdoc.repair import LEFT_OUT_NAME
 from collabdoc.repair import repair as repair_folder
 from collabdoc.store.copies import back_up
-from collabdoc.store.damage import find_missing
 from collabdoc.store.remains import verify as verify_folder
 from collabdoc.store.remains import verify_file
 from collabdoc.store.sqlite_folder import FILE_NAME
@@ -56,13 +55,11 @@ def repair(data: Path) -> None:
     if not _collect(verify_folder(folder), "looking at documents"):
         click.echo(f"{data} is well, nothing was changed")
         return
-    if (missing := find_missing(folder)) is not None:
-        raise UsageError(missing)
     try:
         with _progress("repairing documents") as on_progress:
             aside, report, is_whole = repair_folder(folder, on_progress)
     except (StoreError, OSError) as error:
-        raise UsageError(f"{data} could not be repaired, put a backup in its place: {error}") from error
+        raise UsageError(f"{data} cannot be repaired, nothing was changed: {error}") from error
     for line in report:
         click.echo(line)
     if left := _collect(verify_folder(folder), "looking again"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from collabdoc.errors import StoreError
 from collabdoc.store.base import DocumentRow
-from collabdoc.store.damage import Stored
+from collabdoc.store.damage import Stored, find_missing
 from collabdoc.store.mark import FILE_NAME as MARK_NAME
 from collabdoc.store.remains import Ruin
 from collabdoc.store.sqlite_folder import (
@@ -23,6 +23,8 @@ from collabdoc.store.sqlite_folder import (
 )
 
 _PAGES_AT_ONCE = 2_000
+_MOST_MISSING_BYTES = 2**40
+"""More is no file that was cut off, but a header that is damaged."""
 _BESIDE = ("-wal", "-shm")
 _TABLES_BESIDE = {
     "link": "id, document_id, secret_hash, permission, label, created_by, created_ms, expires_ms",
@@ -101,27 +103,31 @@ def rebuilding(folder: Path) -> Iterator[tuple[Path, Ruin, Rebuilt]]:
     The damaged files are copied to a folder of their own first, whose path comes with; only at the end, and if nothing
     was raised, the new database takes their place.
     """
+    if (missing := find_missing(folder)) is not None:
+        raise StoreError(missing)
     path, aside, new = folder / FILE_NAME, _make_folder_aside(folder), folder / f"{FILE_NAME}.new"
-    for name in (FILE_NAME, f"{FILE_NAME}-wal", MARK_NAME):
-        if (folder / name).exists():
-            shutil.copy2(folder / name, aside / name)
-            _sync(aside / name)
-    _sync(aside)
     _remove(new)
     try:
+        for name in (FILE_NAME, f"{FILE_NAME}-wal", MARK_NAME):
+            if (folder / name).exists():
+                shutil.copy2(folder / name, aside / name)
+                _sync(aside / name)
+        _lengthen(aside / FILE_NAME)
+        _sync(aside)
         with Ruin(aside / FILE_NAME) as ruin, closing(Rebuilt(new)) as rebuilt:
             yield aside, ruin, rebuilt
             rebuilt.finish()
         _sync(new)
-        # Before the new file comes: SQLite would take the old WAL for the new file's.
-        for beside in _BESIDE:
-            path.with_name(FILE_NAME + beside).unlink(missing_ok=True)
-        (folder / MARK_NAME).unlink(missing_ok=True)
-        _sync(folder)
-        new.replace(path)
-        _sync(folder)
-    finally:
+    except BaseException:
         _remove(new)
+        shutil.rmtree(aside)
+        raise
+    # The WAL goes before the new file comes: SQLite would take it for the new file's.
+    for name in (*(FILE_NAME + beside for beside in _BESIDE), MARK_NAME):
+        (folder / name).unlink(missing_ok=True)
+    _sync(folder)
+    new.replace(path)
+    _sync(folder)
 
 
 def _make_folder_aside(folder: Path) -> Path:
@@ -135,6 +141,16 @@ def _make_folder_aside(folder: Path) -> Path:
             raise StoreError(f"{aside} cannot be made: {error.strerror}") from error
         else:
             return aside
+
+
+def _lengthen(path: Path) -> None:
+    """Of a file that was cut off, SQLite reads nothing; with zeros in the place of what is missing, the rest."""
+    with path.open("rb") as file:
+        header = file.read(32)
+    size_bytes, pages = int.from_bytes(header[16:18]), int.from_bytes(header[28:32])
+    missing_bytes = size_bytes * pages - path.stat().st_size
+    if 0 < missing_bytes < _MOST_MISSING_BYTES:
+        os.truncate(path, size_bytes * pages)
 
 
 def _remove(path: Path) -> None:

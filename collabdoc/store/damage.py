@@ -28,9 +28,23 @@ class Stored:
     payload: bytes
     crc: int
 
+    @classmethod
+    def of(cls, row: Sequence[object]) -> "Stored":
+        """Raises `StoreDamaged` for what the table cannot hold, and a damaged page can."""
+        if list(map(type, row)) != [int, bytes, int]:
+            raise StoreDamaged("a row of the log or a snapshot is damaged: a value is of another type")
+        return cls(*row)  # type: ignore[arg-type]
+
     @property
     def is_intact(self) -> bool:
         return crc32(self.payload) == self.crc
+
+
+def document_row(values: Sequence[object]) -> DocumentRow:
+    """Of the columns `ROW`. Raises `StoreDamaged` as `Stored.of`."""
+    if list(map(type, values)) != [str, str, str, str, int, int, int]:
+        raise StoreDamaged("the row of a document is damaged: a value is of another type")
+    return DocumentRow(*values)  # type: ignore[arg-type]
 
 
 def assemble(row: DocumentRow, snapshot: Stored | None, log: Sequence[Stored]) -> Loaded:
@@ -132,7 +146,7 @@ def document_ids(db: sqlite3.Connection, table: str) -> set[int]:
         f" SELECT (SELECT min(document_id) FROM {table} WHERE document_id > id) FROM ids WHERE id IS NOT NULL)"
         " SELECT id FROM ids WHERE id IS NOT NULL"
     )
-    return {document_id for (document_id,) in found}
+    return {document_id for (document_id,) in found if isinstance(document_id, int)}
 
 
 def _check_crc(stored: Stored, what: str) -> None:

@@ -20,6 +20,7 @@ from collabdoc.store.damage import (
     Stored,
     assemble,
     document_ids,
+    document_row,
     find_behind,
     find_in_structure,
     find_missing,
@@ -100,10 +101,10 @@ class Ruin:
         """None where nothing is left at this id."""
         remains = Remains(document_id)
         self._read_row(remains)
-        snapshots, failure = _read_on(self._db, f"SELECT {_STORED} FROM snapshot WHERE document_id = ?", (document_id,))
-        remains.snapshot = next((Stored(*row) for row in snapshots if _is_stored(row)), None)
+        snapshots, failure = self._read_stored("SELECT {} FROM snapshot WHERE document_id = ?", remains.id)
+        remains.snapshot = next(iter(snapshots), None)
         if failure is not None:
-            remains.unreadable.append(f"the snapshot cannot be read: {failure}")
+            remains.unreadable.append(f"its snapshot cannot be read: {failure}")
         self._read_log(remains)
         if remains.row is None and remains.snapshot is None and not remains.log:
             return None
@@ -135,11 +136,12 @@ class Ruin:
             remains.unreadable.append(f"its row cannot be read: {failure or 'it is missing'}")
             return
         *values, search = rows[0]
-        row = DocumentRow(*values)
-        texts, numbers = (row.name, row.epoch, row.title, row.kind), (row.seq, row.created_ms, row.changed_ms)
-        if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
-            remains.unreadable.append("its row is damaged: a value is of another type")
-        elif re.fullmatch("[0-9a-f]{16}", row.epoch) is None:
+        try:
+            row = document_row(values)
+        except StoreDamaged as error:
+            remains.unreadable.append(str(error))
+            return
+        if re.fullmatch("[0-9a-f]{16}", row.epoch) is None:
             remains.unreadable.append(f"its row is damaged: its epoch is {row.epoch!a}")
         else:
             remains.row = self._with_name(row, search, remains)
@@ -154,18 +156,28 @@ class Ruin:
         return replace(row, name=names[0]) if len(names) == 1 else None
 
     def _read_log(self, remains: Remains) -> None:
-        query = f"SELECT {_STORED} FROM log WHERE document_id = ?"
-        found, failure = _read_on(self._db, f"{query} ORDER BY seq", (remains.id,))
+        query = "SELECT {} FROM log WHERE document_id = ?"
+        found, failure = self._read_stored(f"{query} ORDER BY seq", remains.id)
         if failure is not None:
             remains.unreadable.append(f"its log cannot be read: {failure}")
-            newest, _ = _read_on(self._db, f"{query} ORDER BY seq DESC", (remains.id,))
-            last = max((row[0] for row in newest), default=remains.row.seq if remains.row else 0)
-            first = max((row[0] for row in found), default=0) + 1
-            between = range(first, min(last - len(newest), first + _SINGLE_ROWS) + 1)
-            single = (_read_on(self._db, f"{query} AND seq = ?", (remains.id, seq))[0] for seq in between)
-            found = [*found, *(row for rows in single for row in rows), *newest]
-        stored = {row[0]: Stored(*row) for row in found if _is_stored(row)}
-        remains.log = [stored[seq] for seq in sorted(stored)]
+            newest, _ = self._read_stored(f"{query} ORDER BY seq DESC", remains.id)
+            first = max((stored.seq for stored in found), default=0) + 1
+            last = min((stored.seq for stored in newest), default=remains.row.seq + 1 if remains.row else 0) - 1
+            between = range(first, min(last, first + _SINGLE_ROWS) + 1)
+            singles = [self._read_stored(f"{query} AND seq = {seq}", remains.id)[0] for seq in between]
+            found = [*found, *(stored for single in singles for stored in single), *newest]
+        by_seq = {stored.seq: stored for stored in found}
+        remains.log = [by_seq[seq] for seq in sorted(by_seq)]
+
+    def _read_stored(self, query: str, document_id: int) -> tuple[list[Stored], Exception | None]:
+        rows, failure = _read_on(self._db, query.format(_STORED), (document_id,))
+        stored = []
+        for row in rows:
+            try:
+                stored.append(Stored.of(row))
+            except StoreDamaged as error:
+                failure = failure or error
+        return stored, failure
 
 
 def verify(folder: Path) -> "Iterator[str | tuple[int, int]]":
@@ -214,9 +226,7 @@ def _verify_commits(folder: Path) -> Iterator[str]:
         # else a server deleted what the mark named between the two readings
 
 
-def _read_on(
-    db: sqlite3.Connection, query: str, values: tuple[object, ...] = ()
-) -> tuple[list[Any], sqlite3.DatabaseError | None]:
+def _read_on(db: sqlite3.Connection, query: str, values: tuple[object, ...] = ()) -> tuple[list[Any], Exception | None]:
     """Rows up to the first that cannot be read, and why it cannot."""
     rows: list[Any] = []
     try:
@@ -225,8 +235,3 @@ def _read_on(
     except sqlite3.DatabaseError as error:
         return rows, error
     return rows, None
-
-
-def _is_stored(row: tuple[object, object, object]) -> bool:
-    seq, payload, crc = row
-    return isinstance(seq, int) and isinstance(payload, bytes) and isinstance(crc, int)

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from collabdoc.errors import StoreDamaged, StoreError, UsageError
 from collabdoc.store.base import Append, DocumentRow, LinkRow, Loaded, RevocationRow, Snapshot
-from collabdoc.store.damage import ROW, Stored, assemble, check_start
+from collabdoc.store.damage import ROW, Stored, assemble, check_start, document_row
 from collabdoc.store.mark import Mark, MarkFile
 from collabdoc.store.sqlite_folder import (
     FILE_NAME,
@@ -151,7 +151,7 @@ class SqliteStore:
             found = db.execute(f"SELECT id, {ROW} FROM document WHERE name = ?", (document,)).fetchone()
             if found is None:
                 return None
-            document_id, row = found[0], DocumentRow(*found[1:])
+            document_id, row = found[0], document_row(found[1:])
             if row.name != document:
                 raise StoreDamaged(f"the index of names leads from {document!a} to {row.name!a}")
             snapshot = db.execute(
@@ -160,12 +160,12 @@ class SqliteStore:
             log = db.execute(
                 "SELECT seq, payload, crc FROM log WHERE document_id = ? ORDER BY seq", (document_id,)
             ).fetchall()
-        return assemble(row, None if snapshot is None else Stored(*snapshot), [Stored(*entry) for entry in log])
+        return assemble(row, None if snapshot is None else Stored.of(snapshot), [Stored.of(entry) for entry in log])
 
     def get(self, document: str) -> DocumentRow | None:
         with translated():
             row = self._reader.execute(f"SELECT {ROW} FROM document WHERE name = ?", (document,)).fetchone()
-            return None if row is None else DocumentRow(*row)
+            return None if row is None else document_row(row)
 
     def list(self, *, query: str, limit: int, offset: int) -> tuple[list[DocumentRow], int]:
         pattern = "%" + query.casefold().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
@@ -176,7 +176,7 @@ class SqliteStore:
                 f"SELECT {ROW} FROM document {where} ORDER BY changed_ms DESC, id DESC LIMIT ? OFFSET ?",
                 (pattern, limit, offset),
             ).fetchall()
-        return [DocumentRow(*row) for row in rows], total
+        return [document_row(row) for row in rows], total
 
     def links(self, document: str) -> Sequence[LinkRow]:
         return self._find_links("document.name = ? ORDER BY link.created_ms DESC, link.rowid DESC", [document])

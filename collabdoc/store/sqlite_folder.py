@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from collabdoc.errors import StoreDamaged, StoreError, StoreStopped, UsageError
+from collabdoc.store.mark import FILE_NAME as MARK_NAME
 
 REVISION = "0002"
 APPLICATION_ID = 0x63446F63
@@ -36,13 +37,14 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     _run_alembic(db)
 
 
-def _begin_new_lives(db: sqlite3.Connection) -> None:
+def _begin_new_lives(db: sqlite3.Connection, folder: Path) -> None:
     """In a backup, give each document a new epoch: clients may have seen what came after it.
 
     Before there is a WAL, so that `user_version` changes in the file itself.
     """
     if db.execute("PRAGMA user_version").fetchone() != (BACKUP,):
         return
+    (folder / MARK_NAME).unlink(missing_ok=True)  # of the life before
     db.execute("BEGIN IMMEDIATE")
     db.execute("UPDATE document SET epoch = lower(hex(randomblob(8)))")
     db.execute("PRAGMA user_version = 0")
@@ -88,7 +90,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     with ExitStack() as stack:
         db = stack.enter_context(closing(_connect(path.absolute().as_uri())))
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect only before the first table
-        _begin_new_lives(db)
+        _begin_new_lives(db, path.parent)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
