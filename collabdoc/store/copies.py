@@ -11,6 +11,7 @@ from collabdoc.errors import StoreError
 from collabdoc.store.base import DocumentRow
 from collabdoc.store.damage import Stored, find_missing
 from collabdoc.store.mark import FILE_NAME as MARK_NAME
+from collabdoc.store.mark import remove_mark, sync
 from collabdoc.store.remains import Ruin
 from collabdoc.store.sqlite_folder import (
     BACKUP,
@@ -44,7 +45,7 @@ def back_up(folder: Path, target: Path, on_progress: Callable[[int, int], None])
         source.backup(copy, pages=_PAGES_AT_ONCE, progress=lambda _, left, total: on_progress(total - left, total))
         copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, that needs none beside it
         copy.execute(f"PRAGMA user_version = {BACKUP}")
-    _sync(target)
+    sync(target)
 
 
 class Rebuilt:
@@ -111,23 +112,23 @@ def rebuilding(folder: Path) -> Iterator[tuple[Path, Ruin, Rebuilt]]:
         for name in (FILE_NAME, f"{FILE_NAME}-wal", MARK_NAME):
             if (folder / name).exists():
                 shutil.copy2(folder / name, aside / name)
-                _sync(aside / name)
+                sync(aside / name)
         _lengthen(aside / FILE_NAME)
-        _sync(aside)
+        sync(aside)
         with Ruin(aside / FILE_NAME) as ruin, closing(Rebuilt(new)) as rebuilt:
             yield aside, ruin, rebuilt
             rebuilt.finish()
-        _sync(new)
+        sync(new)
     except BaseException:
         _remove(new)
         shutil.rmtree(aside)
         raise
     # The WAL goes before the new file comes: SQLite would take it for the new file's.
-    for name in (*(FILE_NAME + beside for beside in _BESIDE), MARK_NAME):
-        (folder / name).unlink(missing_ok=True)
-    _sync(folder)
+    for beside in _BESIDE:
+        path.with_name(FILE_NAME + beside).unlink(missing_ok=True)
+    remove_mark(folder)
     new.replace(path)
-    _sync(folder)
+    sync(folder)
 
 
 def _make_folder_aside(folder: Path) -> Path:
@@ -156,11 +157,3 @@ def _lengthen(path: Path) -> None:
 def _remove(path: Path) -> None:
     for name in (path.name, *(path.name + beside for beside in _BESIDE)):
         path.with_name(name).unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -45,9 +45,10 @@ class MarkFile:
             os.pwrite(self._fd, _encode(mark), 0)
 
     def clear(self) -> None:
-        """Promise nothing. Raises `StoreError`."""
+        """Promise nothing, also after a power cut. Raises `StoreError`."""
         try:
             os.pwrite(self._fd, bytes(_SIZE_BYTES), 0)
+            os.fsync(self._fd)
         except OSError as error:
             raise StoreError(f"the file {FILE_NAME!r} cannot be written: {error.strerror}") from error
 
@@ -61,6 +62,21 @@ def read_mark(folder: Path) -> Mark | None:
     except (FileNotFoundError, ValueError):
         return None
     return mark if _encode(mark) == record else None
+
+
+def remove_mark(folder: Path) -> None:
+    """Raises `OSError`."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Force a file, or which files a folder has, to the disk. Raises `OSError`."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def had_database(folder: Path) -> bool:

@@ -115,6 +115,13 @@ class Ruin:
         rows, failure = _read_on(self._db, f"SELECT {columns} FROM {table}")
         return rows, failure is None
 
+    def is_bare(self) -> bool:
+        """Whether it was never made, as where a first start was cut off."""
+        try:
+            return self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'document'").fetchone() is None
+        except sqlite3.DatabaseError:
+            return False
+
     def structure(self) -> Iterator[str]:
         """What SQLite itself finds, and what has lost its document."""
         yield from find_in_structure(self._db)
@@ -190,6 +197,8 @@ def verify(folder: Path) -> "Iterator[str | tuple[int, int]]":
         return
     if not (folder / FILE_NAME).exists():
         raise StoreError(f"there is no database in {folder}")
+    if (folder / f"{FILE_NAME}-journal").exists():
+        raise StoreError(f"the first start with {folder / FILE_NAME} was cut off: start the server, which begins again")
     yield from _verify_commits(folder)
     yield from verify_file(folder / FILE_NAME)
 
@@ -198,6 +207,9 @@ def verify_file(path: Path) -> "Iterator[str | tuple[int, int]]":
     """The same for a database alone, such as a backup."""
     try:
         with Ruin(path) as ruin:
+            if ruin.is_bare():
+                yield f"{path} holds no documents, nor room for any"
+                return
             yield from ruin.structure()
             ids = ruin.ids()
             for number, document_id in enumerate(ids, start=1):

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from collabdoc.errors import StoreDamaged, StoreError, StoreStopped, UsageError
-from collabdoc.store.mark import FILE_NAME as MARK_NAME
+from collabdoc.store.mark import remove_mark
 
 REVISION = "0002"
 APPLICATION_ID = 0x63446F63
@@ -44,7 +44,7 @@ def _begin_new_lives(db: sqlite3.Connection, folder: Path) -> None:
     """
     if db.execute("PRAGMA user_version").fetchone() != (BACKUP,):
         return
-    (folder / MARK_NAME).unlink(missing_ok=True)  # of the life before
+    remove_mark(folder)  # of the life before
     db.execute("BEGIN IMMEDIATE")
     db.execute("UPDATE document SET epoch = lower(hex(randomblob(8)))")
     db.execute("PRAGMA user_version = 0")
