@@ -72,6 +72,7 @@ class Rooms:
         self._lost: set[str] = set()
         """Names whose row went while they were open: made anew they would look empty. A restart looks again."""
         self._draining = False
+        self._told_end = False
         self.dropped_presence = 0
         """Entries of presence that were not taken: for another session's client id, or a clock that jumped."""
 
@@ -347,6 +348,8 @@ class Rooms:
 
     def _tick(self) -> None:
         now = self._monotonic()
+        if self._writer.has_ended and not self._told_end:
+            self._tell_end()
         for slot in list(self._slots.values()):
             slot.room.forget_openings()
             if slot.room.sessions or slot.room.has_uncommitted:
@@ -361,6 +364,15 @@ class Rooms:
                 else:
                     slot.room.close(Restarting("the document left memory"))
                     del self._slots[slot.room.name]
+
+    def _tell_end(self) -> None:
+        """Who waits for a commit that will never come opens again, and is told why edits are refused."""
+        self._told_end = True
+        reason = self._writer.refusal() or "edits cannot be saved any more"
+        for slot in self._slots.values():
+            if slot.room.has_uncommitted:
+                for session in slot.room.sessions:
+                    session.close(Overloaded(reason))
 
 
 def _document_of(loaded: Loaded) -> tuple[Document, int]:

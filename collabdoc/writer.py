@@ -56,6 +56,8 @@ class Writer:
         self._is_idle = False
         self._stopping = False
         self._failing: str | None = None
+        self.has_ended = False
+        """Whether edits that wait will never be committed."""
         self._thread = threading.Thread(target=self._run, name="collabdoc-writer", daemon=True)
 
     async def __aenter__(self) -> "Writer":
@@ -232,7 +234,7 @@ class Writer:
     def _end(self, error: StoreError) -> None:
         self._report_failure(str(error))
         with self._wake:
-            self._stopping = True
+            self._stopping = self.has_ended = True
             calls = [work.future for work in self._waiting if work.future is not None]
         for future in calls:
             self._loop.call_soon_threadsafe(_settle, future, None, error)

@@ -1,8 +1,10 @@
 """A server in a process of its own, for tests that kill it."""
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -12,9 +14,11 @@ STARTED_WITHIN_S = 30
 class ServerProcess:
     """`collabdoc serve` on a data folder; may be killed and started again on the same port."""
 
-    def __init__(self, data: Path, *flags: str, port: int = 0) -> None:
+    def __init__(self, data: Path, *flags: str, port: int = 0, environment: Mapping[str, str] | None = None) -> None:
+        """`environment` is added to this process's own."""
         self.data = data
         self.flags = flags
+        self.environment = environment or {}
         self.port = port
         self._process: subprocess.Popen[str] | None = None
 
@@ -36,7 +40,11 @@ class ServerProcess:
         """Returns once the server says that it listens."""
         command = [sys.executable, "-m", "collabdoc", "serve", "--port", str(self.port), "--data", str(self.data)]
         self._process = subprocess.Popen(
-            [*command, *self.flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [*command, *self.flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **self.environment},
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
