@@ -45,6 +45,8 @@ _WELL = {"write_error": 0, "read_error": 0, "sync_delay_ms": 0, "sync_error": 0}
 _CLIENTS = 6
 _ANSWERED_WITHIN_S = 20.0
 _RECOVERED_WITHIN_S = 60.0
+_HELD_AFTER_S = 3.0
+_HELD = "held"
 
 
 class Company:
@@ -93,7 +95,7 @@ class Company:
         ends_s = time.monotonic() + seconds
         while (not self.refusals and self.fault not in ("slow", "read errors")) or time.monotonic() < ends_s:
             answer = await self._ask("an edit", self._edit)
-            if self.fault not in ("slow", "read errors") and answer is not None:
+            if self.fault not in ("slow", "read errors") and answer not in (None, _HELD):
                 self.refusals.add(answer)
             if self.fault != "read errors":
                 await self._ask("reading", self._read)
@@ -117,21 +119,24 @@ class Company:
         await asyncio.to_thread(self.server.start)
 
     async def _edit(self) -> str | None:
-        """Why an edit of a newcomer was refused; None where it was saved."""
+        """Why an edit of a newcomer was refused; None where it was saved, `_HELD` where it waits for the disk."""
         socket = await websocket_connect(
             self.server.url.replace("http", "ws") + "/ws", subprotocols=[native.SUBPROTOCOL]
         )
         try:
-            await socket.write_message(native.encode_client(Open(1, self.writers[0].name, b"\x00")), binary=True)
-            while isinstance(frame := await socket.read_message(), bytes):
-                match native.decode_server(frame):
-                    case Opened():
-                        update = make_update(lambda doc: doc.get("probe", type=Text).insert(0, "x"))
-                        await socket.write_message(native.encode_client(Update(1, 1, update)), binary=True)
-                    case Saved():
-                        return None
-                    case Rejected(_, _, _, reason) | Closed(_, _, reason):
-                        return str(reason)
+            async with asyncio.timeout(_HELD_AFTER_S):
+                await socket.write_message(native.encode_client(Open(1, self.writers[0].name, b"\x00")), binary=True)
+                while isinstance(frame := await socket.read_message(), bytes):
+                    match native.decode_server(frame):
+                        case Opened():
+                            update = make_update(lambda doc: doc.get("probe", type=Text).insert(0, "x"))
+                            await socket.write_message(native.encode_client(Update(1, 1, update)), binary=True)
+                        case Saved():
+                            return None
+                        case Rejected(_, _, _, reason) | Closed(_, _, reason):
+                            return str(reason)
+        except TimeoutError:
+            return _HELD  # taken before the disk was known to fail
         finally:
             socket.close()
         raise AssertionError("the server closed the line")
