@@ -11,6 +11,7 @@ from collabdoc.errors import StoreError, UsageError
 from collabdoc.repair import LEFT_OUT_NAME
 from collabdoc.repair import repair as repair_folder
 from collabdoc.store.copies import back_up
+from collabdoc.store.mark import sync
 from collabdoc.store.remains import verify as verify_folder
 from collabdoc.store.remains import verify_file
 from collabdoc.store.sqlite_folder import FILE_NAME
@@ -92,6 +93,7 @@ def backup(target: Path, data: Path) -> None:
         with _progress("copying pages") as on_progress:
             back_up(folder, part, on_progress)
         part.rename(target)
+        sync(target.parent)
     except (StoreError, OSError) as error:
         part.unlink(missing_ok=True)
         raise UsageError(f"{target} could not be made: {error}") from error

@@ -89,8 +89,8 @@ class _Repair:
             update = base64.b64encode(stored.payload).decode()
             line = json.dumps({"document": name, "what": what, "reason": reason, "update": update})
             self._left_out.write(f"{line}\n")
-        if damage is not None:
-            self._tell(name, damage, mended)
+        if damage is not None or name != (row and row.name):
+            self._tell(name, damage or "another document has its name", mended)
 
     def _name_for(self, remains: Remains) -> str:
         name = remains.row.name if remains.row else ""
