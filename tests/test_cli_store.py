@@ -1,5 +1,6 @@
 """`collabdoc verify`, `repair` and `backup`, as an operator runs them."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -7,7 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pycrdt import Text
 
+from collabdoc.client import connect
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.store.sqlite_folder import FILE_NAME
 from tests.process import ServerProcess
@@ -93,6 +96,29 @@ def test_a_document_whose_row_is_gone_is_found_and_comes_back_under_another_name
     assert repaired.returncode == 1
     assert "its name is lost" in repaired.stdout
     assert run("export", "recovered/1", "--data", str(data)).stdout == "the text of one"
+
+
+def test_who_has_the_document_open_brings_back_what_is_lacking(tmp_path: Path) -> None:
+    async def tell() -> None:
+        with ServerProcess(tmp_path) as server:
+            async with connect(server.url, max_backoff_s=0.2) as client:
+                document = await client.open("one")
+                text = document.doc.get("content", type=Text)
+                for word in ("hello", " brave", " world"):
+                    text += word
+                    await document.saved()
+                server.kill()
+                change(tmp_path, "DELETE FROM log WHERE seq = 2")
+                repaired = await asyncio.to_thread(run, "repair", "--data", str(tmp_path))
+                assert "lacking: edits 2 to 3" in repaired.stdout
+                assert (await asyncio.to_thread(run, "export", "one", "--data", str(tmp_path))).stdout == "hello"
+                await asyncio.to_thread(server.start)
+                text += "!"
+                await document.saved()
+                exported = await asyncio.to_thread(run, "export", "one", "--url", server.url)
+                assert exported.stdout == "hello brave world!"
+
+    asyncio.run(tell())
 
 
 def test_what_can_be_restored_whole_is_code_0(data: Path) -> None:
