@@ -17,6 +17,7 @@ from collabdoc.store.base import Append, DocumentRow, LinkRow, Loaded, Revocatio
 from collabdoc.store.damage import ROW, Stored, assemble, check_start, document_row
 from collabdoc.store.mark import Mark, MarkFile
 from collabdoc.store.sqlite_folder import (
+    BUSY_MS,
     FILE_NAME,
     connect_reader,
     connect_writer,
@@ -111,7 +112,7 @@ class SqliteStore:
         with translated():
             # A script, because execute() takes only the first step of this pragma: one page.
             self._writer.executescript("PRAGMA incremental_vacuum")
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._shorten_wal()
         return True
 
     def put_link(self, link: LinkRow) -> bool:
@@ -202,7 +203,15 @@ class SqliteStore:
     def close(self) -> None:
         # The writer closes after the reader: only it can take the WAL's file away.
         with self._opened, translated():
+            self._shorten_wal()
+
+    def _shorten_wal(self) -> None:
+        """Unless somebody reads an older state, as a backup does: waiting for that would hold up commits."""
+        self._writer.execute("PRAGMA busy_timeout = 0")
+        try:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -14,6 +14,8 @@ from collabdoc.store.mark import remove_mark
 REVISION = "0002"
 APPLICATION_ID = 0x63446F63
 FILE_NAME = "collabdoc.sqlite3"
+BUSY_MS = 5_000
+"""How long a connection waits for another that is about to take back what a crash left."""
 BACKUP = 1
 """The `user_version` of a backup that no server has opened yet."""
 
@@ -110,7 +112,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 def _connect(uri: str) -> sqlite3.Connection:
     # isolation_level None: transactions are begun and ended here, in words. The store's caller keeps each connection
     # in one thread at a time, which need not be the one that opened it.
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
 
 
 @contextmanager
