@@ -16,6 +16,7 @@ import click
 
 from collabdoc import __version__
 from collabdoc.cli_access import URL, links, revoke, token, url_option
+from collabdoc.cli_store import backup, repair, verify
 from collabdoc.config import Settings, load_settings
 from collabdoc.content import FORMATS, KINDS, import_content, import_kind
 from collabdoc.errors import CollabdocError, UsageError
@@ -115,7 +116,7 @@ def serve(config: Path | None, open_: bool | None, allow_origin: tuple[str, ...]
     asyncio.run(_serve(settings))
 
 
-for _command in (token, links, revoke):
+for _command in (token, links, revoke, verify, repair, backup):
     commands.add_command(_command)
 
 

@@ -50,11 +50,14 @@ class Flushes:
         writer: Writer,
         limits: Limits,
         *,
-        committed: Callable[[Slot, int, int, int], None],
+        committed: Callable[[Slot, int, int, int | None], None],
         broke: Callable[[Slot], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """`committed(slot, updates, size_bytes, last_seq)` hears of commits, `broke(slot)` of rooms to load anew."""
+        """`committed(slot, updates, size_bytes, last_seq)` hears of commits, `broke(slot)` of rooms to load anew.
+
+        `last_seq` is None where the store has no such document.
+        """
         turn.flush.do, turn.store.do = self._flush_all, self._submit
         self._turn = turn
         self._writer = writer

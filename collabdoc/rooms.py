@@ -38,6 +38,7 @@ from collabdoc.writer import Writer
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
+_DAMAGED = "the document is damaged on the server, its operator has to repair it"
 
 
 class Rooms:
@@ -69,7 +70,10 @@ class Rooms:
         self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
+        self._lost: set[str] = set()
+        """Names whose row went while they were open: made anew they would look empty. A restart looks again."""
         self._draining = False
+        self._told_end = False
         self.dropped_presence = 0
         """Entries of presence that were not taken: for another session's client id, or a clock that jumped."""
 
@@ -92,6 +96,8 @@ class Rooms:
         while True:
             if self._draining:
                 raise Restarting("the server is restarting")
+            if name in self._lost:
+                raise Overloaded(_DAMAGED)
             if deleting := self._deleting.get(name):
                 await asyncio.wait([deleting])
             elif slot := self._slots.get(name):
@@ -214,7 +220,7 @@ class Rooms:
             room = self._make_room(loaded)
         except (StoreDamaged, DocumentBroken) as error:
             log.critical("document %a cannot be loaded: %s", name, error)
-            raise Overloaded("the document is damaged on the server, its operator has to repair it") from error
+            raise Overloaded(_DAMAGED) from error
         except StoreError as error:
             log.error("document %a cannot be loaded: %s", name, error)
             raise Overloaded("the document cannot be loaded now, try again") from error
@@ -241,7 +247,6 @@ class Rooms:
         if slot is not None:
             if slot.task:
                 slot.task.cancel()
-            # An edit that came behind the deletion would find no document, and end all writing.
             self._flushes.flush_now(slot)
             slot.room.drain()
         end: ProtocolError = Overloaded("the document could not be deleted, open it again")
@@ -255,13 +260,27 @@ class Rooms:
                 slot.room.close(end)
         return deleted
 
-    def _committed(self, slot: Slot, count: int, size: int, last_seq: int) -> None:
+    def _committed(self, slot: Slot, count: int, size: int, last_seq: int | None) -> None:
+        if last_seq is None:
+            self._lose(slot)
+            return
         slot.room.committed(count, last_seq)
         slot.log_updates += count
         slot.log_bytes += size
         limits = self._limits
         if slot.log_updates >= limits.snapshot_updates or slot.log_bytes >= limits.snapshot_bytes:
             self._start(slot, self._snapshot)
+
+    def _lose(self, slot: Slot) -> None:
+        """The store has no such document any more: its edits are refused, and nobody else's."""
+        name = slot.room.name
+        if self._slots.get(name) is slot:
+            log.critical("document %a is gone from the store although it is open: see `collabdoc verify`", name)
+            del self._slots[name]
+            self._lost.add(name)
+            if slot.task:
+                slot.task.cancel()
+            slot.room.close(Overloaded(_DAMAGED))
 
     def _reload_later(self, slot: Slot) -> None:
         self._start(slot, self._reload)
@@ -330,6 +349,8 @@ class Rooms:
 
     def _tick(self) -> None:
         now = self._monotonic()
+        if self._writer.has_ended and not self._told_end:
+            self._tell_end()
         for slot in list(self._slots.values()):
             slot.room.forget_openings()
             if slot.room.sessions or slot.room.has_uncommitted:
@@ -344,6 +365,15 @@ class Rooms:
                 else:
                     slot.room.close(Restarting("the document left memory"))
                     del self._slots[slot.room.name]
+
+    def _tell_end(self) -> None:
+        """Who waits for a commit that will never come opens again, and is told why edits are refused."""
+        self._told_end = True
+        reason = self._writer.refusal() or "edits cannot be saved any more"
+        for slot in self._slots.values():
+            if slot.room.has_uncommitted:
+                for session in slot.room.sessions:
+                    session.close(Overloaded(reason))
 
 
 def _document_of(loaded: Loaded) -> tuple[Document, int]:

@@ -5,6 +5,7 @@
 2. A submitter hears of a commit in the loop's thread, after it. Nothing is reported that was not committed.
 3. A commit that fails is tried again, unchanged, while new edits are refused; one whose failure a retry would hide
    (`StoreStopped`) ends all writing. So memory stays bounded and nothing is silently buffered.
+4. Edits of a document that the store does not have are reported as such, and cost no other document its commit.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 RETRY_S = 1.0
 _Result = TypeVar("_Result")
 
-Submission = tuple[Append, Callable[[int], None]]
-"""Edits of one document, and who hears of their commit."""
+Submission = tuple[Append, Callable[[int | None], None]]
+"""Edits of one document, and who hears of their commit, or (None) that the store has no such document."""
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class _Work:
     submitted_s: float
     size_bytes: int
     append: Append | None
-    committed: Callable[[int], None] | None
+    committed: Callable[[int | None], None] | None
     call: Callable[[], Any] | None = None
     future: "asyncio.Future[Any] | None" = None
 
@@ -55,6 +56,8 @@ class Writer:
         self._is_idle = False
         self._stopping = False
         self._failing: str | None = None
+        self.has_ended = False
+        """Whether edits that wait will never be committed."""
         self._thread = threading.Thread(target=self._run, name="collabdoc-writer", daemon=True)
 
     async def __aenter__(self) -> "Writer":
@@ -206,7 +209,7 @@ class Writer:
         self._failing = None
         self._loop.call_soon_threadsafe(report)
 
-    def _report(self, group: Sequence[_Work], last_seqs: dict[str, int]) -> None:
+    def _report(self, group: Sequence[_Work], last_seqs: dict[str, int | None]) -> None:
         """In the loop: tell each submitter its last sequence number, later ones of a document the higher."""
         left = dict.fromkeys(last_seqs, 0)
         for work in group:
@@ -217,8 +220,9 @@ class Writer:
             assert work.committed is not None
             document = work.append.document
             left[document] -= len(work.append.updates)
+            last_seq = last_seqs[document]
             try:
-                work.committed(last_seqs[document] - left[document])
+                work.committed(None if last_seq is None else last_seq - left[document])
             except Exception:  # one document's trouble is not to cost others their SAVED
                 log.exception("document %a: a commit could not be reported", document)
 
@@ -230,7 +234,7 @@ class Writer:
     def _end(self, error: StoreError) -> None:
         self._report_failure(str(error))
         with self._wake:
-            self._stopping = True
+            self._stopping = self.has_ended = True
             calls = [work.future for work in self._waiting if work.future is not None]
         for future in calls:
             self._loop.call_soon_threadsafe(_settle, future, None, error)

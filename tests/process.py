@@ -1,27 +1,34 @@
 """A server in a process of its own, for tests that kill it."""
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 STARTED_WITHIN_S = 30
 
-
 SERVE = ("-m", "collabdoc", "serve")
 
 
 class ServerProcess:
-    """`collabdoc serve` on a data folder; may be killed and started again on the same port.
+    """`collabdoc serve` on a data folder; may be killed and started again on the same port."""
 
-    `program` is another one with the same flags.
-    """
-
-    def __init__(self, data: Path, *flags: str, port: int = 0, program: tuple[str, ...] = SERVE) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *flags: str,
+        port: int = 0,
+        program: tuple[str, ...] = SERVE,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`program` is another one with the same flags; `environment` is added to this process's own."""
         self.data = data
         self.program = program
         self.flags = flags
+        self.environment = environment or {}
         self.port = port
         self._process: subprocess.Popen[str] | None = None
 
@@ -43,7 +50,11 @@ class ServerProcess:
         """Returns once the server says that it listens."""
         command = [sys.executable, *self.program, "--port", str(self.port), "--data", str(self.data)]
         self._process = subprocess.Popen(
-            [*command, *self.flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [*command, *self.flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **self.environment},
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

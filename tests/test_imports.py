@@ -34,11 +34,12 @@ FLOORS = {
             "links",
             "revocations",
             "access",
+            "repair",
         ),
         3,
     ),
     **dict.fromkeys(("server", "client"), 4),
-    **dict.fromkeys(("cli", "cli_access", "transfer", "__main__"), 5),
+    **dict.fromkeys(("cli", "cli_access", "cli_store", "transfer", "__main__"), 5),
 }
 
 FACE = "collabdoc"
@@ -49,7 +50,7 @@ DRIVERS = {
     "tornado": {"server", "client", "transfer"},
     "sqlite3": {"store"},
     "msgpack": {"protocol", "helper"},
-    "click": {"cli", "cli_access", "__main__"},
+    "click": {"cli", "cli_access", "cli_store", "__main__"},
     "pydantic": {"config"},
     "pydantic_settings": {"config"},
     "markdown_it": {"content"},

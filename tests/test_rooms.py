@@ -19,6 +19,7 @@ from collabdoc.errors import (
     Restarting,
     StoreDamaged,
     StoreError,
+    StoreStopped,
 )
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
@@ -60,10 +61,13 @@ class _Store(SqliteStore):
 
     loads = 0
     is_damaged = False
+    stops = False
     refuses_to_append = False
     refuses_to_delete = False
 
-    def append(self, appends: Sequence[Append]) -> list[int]:
+    def append(self, appends: Sequence[Append]) -> list[int | None]:
+        if self.stops:
+            raise StoreStopped("the disk did not confirm a write")
         if self.refuses_to_append:
             raise StoreError("the disk is full")
         return super().append(appends)
@@ -278,6 +282,36 @@ async def test_an_edit_in_the_same_turn_as_a_deletion_does_not_end_all_writing(t
         built.rooms.receive(session, Update(1, 1, typed("too late")))
         assert await deleting
         await built.types(await built.join("b"), "b")
+
+
+async def test_a_document_whose_row_is_gone_is_refused_and_others_are_saved(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        lost, fine = await built.join("lost"), await built.join("fine")
+        await built.types(lost, "a")
+        built.store._writer.execute("PRAGMA foreign_keys = OFF")
+        built.store._writer.execute("DELETE FROM document WHERE name = 'lost'")
+        built.rooms.receive(lost, Update(1, 2, typed("b", client_id=2)))
+        await built.types(fine, "c")
+        assert isinstance(lost.closed, Overloaded)
+        with pytest.raises(Overloaded, match="damaged"):
+            await built.rooms.open("lost", create=True)
+        await built.types(fine, "d")
+
+
+async def test_who_waits_for_a_commit_that_never_comes_is_told_once(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        waits, reads = await built.join("a"), await built.join("b")
+        built.store.stops = True
+        built.rooms.receive(waits, Update(1, 1, typed("x")))
+        while not built.rooms._writer.has_ended:
+            await asyncio.sleep(0.001)
+        built.rooms._tick()
+        assert isinstance(waits.closed, Overloaded)
+        assert "did not confirm" in waits.closed.reason
+        assert reads.closed is None
+        again = await built.join("a")
+        built.rooms._tick()
+        assert again.closed is None
 
 
 async def test_a_deletion_that_fails_closes_the_sessions_so_that_they_open_again(tmp_path: Path) -> None:

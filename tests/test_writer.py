@@ -14,6 +14,8 @@ from collabdoc.errors import StoreError, StoreStopped
 from collabdoc.store.base import Append, Store
 from collabdoc.writer import Writer
 
+MISSING = "missing"
+
 
 class Disk:
     """A store of which only the writing side exists. It counts, and it waits or fails when told to."""
@@ -27,7 +29,7 @@ class Disk:
         self.tries = 0
         self.tried = threading.Semaphore(0)
 
-    def append(self, appends: Sequence[Append]) -> list[int]:
+    def append(self, appends: Sequence[Append]) -> list[int | None]:
         self.tries += 1
         self.tried.release()
         assert self.gate.wait(10)
@@ -36,7 +38,7 @@ class Disk:
         self.commits.append([(append.document, list(append.updates), append.meta) for append in appends])
         for append in appends:
             self.seqs[append.document] = self.seqs.get(append.document, 0) + len(append.updates)
-        return [self.seqs[append.document] for append in appends]
+        return [None if append.document == MISSING else self.seqs[append.document] for append in appends]
 
     @property
     def written(self) -> list[bytes]:
@@ -49,7 +51,7 @@ class Desk:
     def __init__(self, limits: Limits | None = None) -> None:
         self.disk = Disk()
         self.now_s = 0.0
-        self.told: list[tuple[str, int]] = []
+        self.told: list[tuple[str, int | None]] = []
         self.writer = Writer(cast(Store, self.disk), limits or Limits(), monotonic=lambda: self.now_s)
 
     def submit(self, *updates: bytes, to: str = "d", meta: tuple[str, str] | None = None) -> None:
@@ -351,6 +353,22 @@ def test_calls_that_wait_behind_the_end_of_writing_fail_and_do_not_hang() -> Non
             assert isinstance(outcome, StoreStopped)
 
     assert run(story).told == []
+
+
+def test_edits_of_a_document_that_is_not_there_cost_the_others_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        desk.disk.gate.clear()
+        desk.submit(b"first")
+        await desk.tried()
+        desk.submit(b"a", to=MISSING)
+        desk.submit(b"b")
+        desk.submit(b"c", to=MISSING)
+        desk.disk.gate.set()
+        await desk.settled()
+        assert desk.told[1:] == [(MISSING, None), ("d", 2), (MISSING, None)]
+        assert desk.writer.refusal() is None
+
+    run(story)
 
 
 # Limits

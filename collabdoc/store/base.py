@@ -89,8 +89,11 @@ class Store(Protocol):
 
     # Writing
 
-    def append(self, appends: Sequence[Append]) -> list[int]:
-        """Commit these updates; the sequence number of the last update of each append."""
+    def append(self, appends: Sequence[Append]) -> list[int | None]:
+        """Commit these updates; the sequence number of the last update of each append.
+
+        None where there is no such document: nothing of that append was taken, and the others were.
+        """
 
     def create(self, document: str, *, title: str = "", kind: str = "") -> tuple[DocumentRow, bool]:
         """The document's row, and whether this call made it."""

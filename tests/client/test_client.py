@@ -156,7 +156,7 @@ class _Disk(SqliteStore):
             raise StoreDamaged("a checksum differs")
         return super().load(document)
 
-    def append(self, appends: Sequence[Append]) -> list[int]:
+    def append(self, appends: Sequence[Append]) -> list[int | None]:
         if self.is_full:
             raise StoreError("the disk is full")
         return super().append(appends)

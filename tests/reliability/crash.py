@@ -21,7 +21,8 @@ from pycrdt import Text
 
 from collabdoc.client import Client, LiveDocument, connect
 from collabdoc.document import EMPTY_UPDATE, Document
-from collabdoc.store.sqlite import FILE_NAME, SqliteStore
+from collabdoc.store.sqlite import SqliteStore
+from collabdoc.store.sqlite_folder import FILE_NAME
 from tests.process import ServerProcess
 
 CLIENTS = 12

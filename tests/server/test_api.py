@@ -229,7 +229,7 @@ async def test_health_counts_what_was_refused(http: Http) -> None:
 class _FullDisk(SqliteStore):
     is_full = False
 
-    def append(self, appends: Any) -> list[int]:
+    def append(self, appends: Any) -> list[int | None]:
         if self.is_full:
             raise StoreError("the disk is full")
         return super().append(appends)

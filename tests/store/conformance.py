@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from collabdoc.errors import StoreError, StoreStopped
+from collabdoc.errors import StoreError
 from collabdoc.store.base import Append, DocumentRow, Entry, LinkRow, RevocationRow, Snapshot, Store
 
 Opener = Callable[[], Store]
@@ -69,20 +69,12 @@ class StoreConformance(ABC):
         assert log_of(store, "one") == [(1, b"a")]
         assert log_of(store, "two") == [(1, b"x"), (2, b"y"), (3, b"z")]
 
-    def test_a_commit_is_all_or_nothing(self, store: Store) -> None:
+    def test_appending_to_no_document_is_said_and_costs_the_others_nothing(self, store: Store) -> None:
         store.create("notes")
-        with pytest.raises(StoreError):
-            store.append([Append("notes", [b"a"], ("Title", "text")), Append("nowhere", [b"b"])])
-        assert log_of(store, "notes") == []
-        row = store.get("notes")
-        assert row is not None
-        assert (row.seq, row.title) == (0, "")
-        assert store.append([Append("notes", [b"c"])]) == [1]
-
-    def test_appending_to_no_document_ends_writing(self, store: Store) -> None:
-        """A room is open without a row: something deleted it behind our back, and a retry would not help."""
-        with pytest.raises(StoreStopped):
-            store.append([Append("nowhere", [b"a"])])
+        appends = [Append("nowhere", [b"b"]), Append("notes", [b"a"], ("Title", "text")), Append("nor here", [b"c"])]
+        assert store.append(appends) == [None, 1, None]
+        assert log_of(store, "notes") == [(1, b"a")]
+        assert store.get("nowhere") is None
 
     def test_bytes_come_back_as_they_were(self, store: Store) -> None:
         store.create("notes")

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 from collabdoc.document import Document
 from collabdoc.errors import StoreDamaged, StoreError, StoreStopped, UsageError
 from collabdoc.store.base import Append, DocumentRow, RevocationRow
-from collabdoc.store.sqlite import APPLICATION_ID, FILE_NAME, REVISION, SqliteStore
+from collabdoc.store.sqlite import SqliteStore
+from collabdoc.store.sqlite_folder import APPLICATION_ID, FILE_NAME, REVISION, connect_reader
 from tests.store.conformance import link, log_of, snapshot
 
 V1 = Path(__file__).parent / "data" / "v1.sqlite3"
@@ -84,7 +86,7 @@ def test_after_closing_one_file_holds_everything(tmp_path: Path) -> None:
     store.create("notes")
     store.append([Append("notes", [b"a"])])
     store.close()
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "lock") == [FILE_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME, "committed", "lock"]
 
 
 READ_ONLY = """
@@ -240,6 +242,26 @@ def test_the_file_shrinks_when_the_log_is_trimmed(tmp_path: Path, store: SqliteS
     store.put_snapshot(snapshot(row, 1000, b"S"), keep_entries=0, keep_bytes=0)
     assert full > 2 * MIB
     assert size(tmp_path) < full / 10
+
+
+def test_a_snapshot_waits_for_no_reader_and_the_wal_is_shortened_when_it_is_gone(
+    tmp_path: Path, store: SqliteStore
+) -> None:
+    row, _ = store.create("notes")
+    store.append([Append("notes", [b"a", b"b"])])
+    waits: list[str] = []
+    with closing(connect_reader(tmp_path / FILE_NAME)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT seq FROM document").fetchone() == (2,)
+        store.append([Append("notes", [b"c"])])
+        store._writer.set_trace_callback(waits.append)
+        assert store.put_snapshot(snapshot(row, 2, b"S"), keep_entries=0, keep_bytes=0)
+        store._writer.set_trace_callback(None)
+        assert reader.execute("SELECT seq FROM document").fetchone() == (2,)
+    assert waits[-3:-1] == ["PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(TRUNCATE)"]
+    assert (tmp_path / f"{FILE_NAME}-wal").stat().st_size > 0
+    store.put_snapshot(snapshot(row, 3, b"S"), keep_entries=0, keep_bytes=0)
+    assert (tmp_path / f"{FILE_NAME}-wal").stat().st_size == 0
 
 
 def test_a_full_disk_fails_the_commit_and_the_next_one_may_succeed(store: SqliteStore) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from collabdoc.document import compact, make_meta, make_update
 from collabdoc.store.base import Append, Snapshot
-from collabdoc.store.sqlite import FILE_NAME, SqliteStore
+from collabdoc.store.sqlite import SqliteStore
+from collabdoc.store.sqlite_folder import FILE_NAME
 
 EPOCH = "0123456789abcdef"
 
