@@ -74,6 +74,11 @@ class Limits(BaseModel):
     http_body_bytes: PositiveInt = Field(1 * MIB, description="body of one HTTP request; past it: 413")
     links_per_document: PositiveInt = Field(100, description="share links of one document; past it: 4429")
     revocations: PositiveInt = Field(10_000, description="users and tokens that were taken back; past it: 4429")
+    apply_s: PositiveFloat = Field(2.0, description="time of the processor for one update; past it: 4400")
+    stall_s: PositiveFloat = Field(3.5, description="time for which the server may stand still; past it: started again")
+    standstills_per_document: PositiveInt = Field(
+        2, description="updates over which the server stood still; from then on: read only"
+    )
     list_documents: PositiveInt = Field(200, description="documents in one answer of the list")
 
 
@@ -99,6 +104,8 @@ class Settings(BaseSettings):
     token_issuer: str | None = None
     sign_in_url: str | None = None
     """Where people sign in; they come back to the address in its parameter `next`. None: the editor's own page."""
+    watchdog: bool = True
+    """Whether a second process starts the server again that stands still or dies."""
     recheck_s: PositiveFloat = 4.0
     """How often an authenticator of the operator's own is asked again about open documents."""
     limits: Limits = Limits()

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, Kind, make_meta
@@ -24,19 +24,24 @@ from collabdoc.errors import (
     StoreError,
 )
 from collabdoc.flushes import Flushes, Slot
+from collabdoc.guard import Guard
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Awareness, Update
+from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
 from collabdoc.room import Room, State
 from collabdoc.session import Session
 from collabdoc.snapshots import Snapshots
 from collabdoc.store.base import DocumentRow, Loaded, Store
 from collabdoc.turn import Turn
+from collabdoc.underway import Underway
 from collabdoc.writer import Writer
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
+_STEP_S = 0.005
+"""A turn of the loop that a document's loading takes at once."""
 
 
 class Rooms:
@@ -52,6 +57,8 @@ class Rooms:
         *,
         server: str,
         turn: Turn,
+        underway: Underway,
+        quarantine: Quarantine,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -61,6 +68,8 @@ class Rooms:
         self._snapshots = Snapshots(store, reader, writer, helper, limits)
         self._limits = limits
         self._server = server
+        self._underway = underway
+        self._quarantine = quarantine
         self._monotonic = monotonic
         self._flushes = Flushes(
             turn, writer, limits, committed=self._committed, broke=self._reload_later, monotonic=monotonic
@@ -201,6 +210,8 @@ class Rooms:
             task.exception()  # whoever asked may have gone, and asyncio would log what nobody looked at
 
     async def _load(self, name: str, *, create: bool) -> Room:
+        if quarantined := self._quarantine.of(name):
+            quarantined.check_reading()
         try:
             loaded = await self._reader.call(lambda: self._store.load(name))
             if loaded is None:
@@ -210,7 +221,7 @@ class Rooms:
                 await self._writer.call(lambda: self._store.create(name))
                 loaded = await self._reader.call(lambda: self._store.load(name))
                 assert loaded is not None
-            room = self._make_room(loaded)
+            room = await self._make_room(loaded)
         except (StoreDamaged, DocumentBroken) as error:
             log.critical("document %a cannot be loaded: %s", name, error)
             raise Overloaded("the document is damaged on the server, its operator has to repair it") from error
@@ -221,16 +232,19 @@ class Rooms:
         self._slots[name] = Slot(room, len(updates), sum(map(len, updates)), self._monotonic())
         return room
 
-    def _make_room(self, loaded: Loaded) -> Room:
-        document, size_bytes = _document_of(loaded)
+    async def _make_room(self, loaded: Loaded) -> Room:
+        name = loaded.row.name
+        guard = Guard(name, self._limits, self._underway, self._quarantine.of(name))
+        document, size_bytes = await _document_of(loaded, guard)
         return Room(
-            loaded.row.name,
+            name,
             loaded.row.epoch,
             document,
             seq=loaded.row.seq,
             recent=[entry.update for entry in (*loaded.covered, *loaded.tail)],
             size_bytes=size_bytes,
             limits=self._limits,
+            guard=guard,
             server=self._server,
             refusal=self._writer.refusal,
         )
@@ -305,7 +319,7 @@ class Rooms:
             loaded = await self._reader.call(lambda: self._store.load(room.name))
             if loaded is None:
                 raise NoSuchDocument("there is no such document")
-            document, size_bytes = _document_of(loaded)
+            document, size_bytes = await _document_of(loaded, room.guard)
         except Exception as error:  # whatever it is: nobody is to wait for this room for ever
             unforeseen = not isinstance(error, CollabdocError)
             log.critical("document %a cannot be loaded: %s", room.name, error, exc_info=unforeseen)
@@ -345,7 +359,20 @@ class Rooms:
                     del self._slots[slot.room.name]
 
 
-def _document_of(loaded: Loaded) -> tuple[Document, int]:
+async def _document_of(loaded: Loaded, guard: Guard) -> tuple[Document, int]:
+    """The document and its size in bytes; a long log is loaded over several turns of the loop."""
     snapshot = loaded.snapshot or EMPTY_UPDATE
     updates = [entry.update for entry in loaded.tail]
-    return Document(snapshot, updates), len(snapshot) + sum(map(len, updates))
+    document = guard.read(lambda: Document(snapshot))
+    steps = document.replay(updates)
+    has_more = True
+    while has_more:
+        has_more = guard.read(lambda: _has_more(steps))
+        await asyncio.sleep(0)
+    return document, len(snapshot) + sum(map(len, updates))
+
+
+def _has_more(steps: Iterator[None]) -> bool:
+    """Take steps for a moment; whether any are left."""
+    until_s = time.monotonic() + _STEP_S
+    return any(time.monotonic() > until_s for _ in steps)

@@ -12,10 +12,11 @@ STARTED_WITHIN_S = 30
 class ServerProcess:
     """`collabdoc serve` on a data folder; may be killed and started again on the same port."""
 
-    def __init__(self, data: Path, *flags: str, port: int = 0) -> None:
+    def __init__(self, data: Path, *flags: str, port: int = 0, watchdog: bool = False) -> None:
         self.data = data
         self.flags = flags
         self.port = port
+        self._watchdog = watchdog
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "ServerProcess":
@@ -35,6 +36,7 @@ class ServerProcess:
     def start(self) -> None:
         """Returns once the server says that it listens."""
         command = [sys.executable, "-m", "collabdoc", "serve", "--port", str(self.port), "--data", str(self.data)]
+        command += [] if self._watchdog else ["--no-watchdog"]
         self._process = subprocess.Popen(
             [*command, *self.flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -43,22 +45,30 @@ class ServerProcess:
         assert line.startswith("listening on http://"), f"the server said {line!r}"
         self.port = int(line.rpartition(":")[2])
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was called: with a watchdog, that one."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As a power cut would: no goodbye."""
         assert self._process is not None
         self._process.kill()
-        self._end()
+        self.wait()
 
     def terminate(self) -> int:
         """Ask it to stop; its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._end()
+        return self.wait()
 
-    def _end(self) -> int:
+    def wait(self) -> int:
+        """Until it has ended; its exit code."""
         assert self._process is not None
         assert self._process.stdout is not None
         code = self._process.wait(timeout=STARTED_WITHIN_S)
+        self._process.stdout.read()  # what a watchdog had started is gone, too
         self._process.stdout.close()
         self._process = None
         return code

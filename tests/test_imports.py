@@ -16,14 +16,15 @@ WEB = ROOT / "web" / "src"
 MAX_LINES = 400
 
 FLOORS = {
-    **dict.fromkeys(("collabdoc", "errors", "config", "turn"), 0),
+    **dict.fromkeys(("collabdoc", "errors", "config", "turn", "underway"), 0),
     **dict.fromkeys(("protocol", "document", "awareness", "content"), 1),
-    **dict.fromkeys(("store", "auth", "keys", "tokens", "helper"), 2),
+    **dict.fromkeys(("store", "auth", "keys", "tokens", "helper", "quarantine"), 2),
     **dict.fromkeys(
         (
             "session",
             "room",
             "recent",
+            "guard",
             "flushes",
             "snapshots",
             "reader",
@@ -36,7 +37,7 @@ FLOORS = {
         3,
     ),
     **dict.fromkeys(("server", "client"), 4),
-    **dict.fromkeys(("cli", "cli_access", "transfer", "__main__"), 5),
+    **dict.fromkeys(("cli", "cli_access", "cli_serve", "watchdog", "transfer", "__main__"), 5),
 }
 
 DRIVERS = {
@@ -44,7 +45,7 @@ DRIVERS = {
     "tornado": {"server", "client", "transfer"},
     "sqlite3": {"store"},
     "msgpack": {"protocol", "helper"},
-    "click": {"cli", "cli_access", "__main__"},
+    "click": {"cli", "cli_access", "cli_serve", "__main__"},
     "pydantic": {"config"},
     "pydantic_settings": {"config"},
     "markdown_it": {"content"},

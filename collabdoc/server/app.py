@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import logging
 import random
+import socket
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -20,6 +20,7 @@ from collabdoc.config import Settings
 from collabdoc.errors import CollabdocError, UsageError
 from collabdoc.helper import Helper
 from collabdoc.links import Links
+from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
 from collabdoc.revocations import Revocations
 from collabdoc.rooms import Rooms
@@ -32,6 +33,7 @@ from collabdoc.server.websocket import NativeHandshake
 from collabdoc.store.base import Store
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
+from collabdoc.underway import Underway
 from collabdoc.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -70,10 +72,21 @@ class Server:
     """One server process. `async with` starts it, and drains and stops it."""
 
     def __init__(
-        self, settings: Settings, *, authenticator: Authenticator | None = None, store: Store | None = None
+        self,
+        settings: Settings,
+        *,
+        authenticator: Authenticator | None = None,
+        store: Store | None = None,
+        sockets: Sequence[socket.socket] | None = None,
+        underway: Underway | None = None,
     ) -> None:
-        """`store` and `authenticator` take the place of those that the settings name."""
+        """`store` and `authenticator` take the place of those that the settings name.
+
+        `sockets` listen already; `underway` is read by the watchdog.
+        """
         self.settings = settings
+        self._sockets = sockets
+        self._underway = underway or Underway(settings.limits.update_bytes)
         self._authenticator = authenticator or make_authenticator(settings, self._is_revoked)
         self._store = store
 
@@ -87,6 +100,8 @@ class Server:
             writer = await stack.enter_async_context(Writer(store, limits))
             revocations = Revocations(store, reader, writer, limits, now_s=time.time)
             await revocations.load()
+            quarantine = Quarantine(self.settings.data, limits.standstills_per_document)
+            quarantine.load()
             links = Links(store, reader, writer, limits, now_ms=lambda: time.time_ns() // 1_000_000)
             helper = await stack.enter_async_context(
                 Helper(memory_bytes=limits.helper_memory_bytes, timeout_s=limits.helper_s)
@@ -95,7 +110,17 @@ class Server:
             turn = Turn()
             turn.send.do = send_all
             self.rooms = await stack.enter_async_context(
-                Rooms(store, reader, writer, helper, limits, server=server, turn=turn)
+                Rooms(
+                    store,
+                    reader,
+                    writer,
+                    helper,
+                    limits,
+                    server=server,
+                    turn=turn,
+                    underway=self._underway,
+                    quarantine=quarantine,
+                )
             )
             access = Access(self._authenticator, links, now_s=time.time)
             self.context = Context(self.settings, self.rooms, access, links, revocations, turn, time.monotonic)
@@ -105,7 +130,7 @@ class Server:
                 idle_connection_timeout=limits.silence_s,
                 body_timeout=limits.silence_s,
             )
-            self._http.add_sockets(_bind(self.settings.host, self.settings.port))
+            self._http.add_sockets(self._sockets or bind(self.settings))
             self._round = asyncio.create_task(self._keep_sockets_alive())
             stack.push_async_callback(self._stop)
             self._stack = stack.pop_all()
@@ -133,9 +158,9 @@ class Server:
         self._http.stop()
         deadline_s = asyncio.get_running_loop().time() + self.settings.limits.drain_s
         await self._within(deadline_s, self.rooms.drain(), "some edits are not committed; their authors keep them")
-        for socket in list(self.context.sockets):
+        for peer in list(self.context.sockets):
             spread_ms = int(self.settings.limits.goaway_spread_s * 1000)
-            socket.go_away(random.randint(0, spread_ms), _RESTARTING)  # noqa: S311  # spreads load, hides nothing
+            peer.go_away(random.randint(0, spread_ms), _RESTARTING)  # noqa: S311  # spreads load, hides nothing
         self._round.cancel()
         await asyncio.gather(self._round, return_exceptions=True)
         await self._until_closed()
@@ -158,8 +183,8 @@ class Server:
             self.context.emptied.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.context.emptied.wait(), _CLOSE_S)
-        for socket in list(self.context.sockets):
-            socket.abort()
+        for peer in list(self.context.sockets):
+            peer.abort()
 
     async def _keep_sockets_alive(self) -> None:
         # One round for all: a timer for each socket costs memory and wake-ups.
@@ -169,17 +194,19 @@ class Server:
         while True:
             await asyncio.sleep(_ROUND_S)
             now_s = time.monotonic()
-            for socket in list(self.context.sockets):
+            for peer in list(self.context.sockets):
                 try:
-                    socket.keep_alive(now_s)
-                    socket.end_expired(time.time())
-                    if asks_again and now_s - socket.checked_s >= self.settings.recheck_s:
-                        socket.recheck(lambda _: True)
+                    peer.keep_alive(now_s)
+                    peer.end_expired(time.time())
+                    if asks_again and now_s - peer.checked_s >= self.settings.recheck_s:
+                        peer.recheck(lambda _: True)
                 except Exception:
                     log.exception("a socket could not be kept alive")
 
 
-def _bind(host: str, port: int) -> list[Any]:
+def bind(settings: Settings) -> list[socket.socket]:
+    """Listen where the settings say. Raises `UsageError`."""
+    host, port = settings.host, settings.port
     try:
         # With port 0 and a name of two addresses, bind_sockets takes the same free port for both.
         return bind_sockets(port, host)
