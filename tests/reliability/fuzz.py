@@ -273,6 +273,7 @@ def run(target: str, inputs: int, seed: int, underway: Underway) -> Counter[str]
     memory_bytes = 0
     began_s = time.thread_time()
     data = b""
+    signal.alarm(ENDED_AFTER_S)
     for number in range(inputs):
         before, (data, take) = data, next(taking)
         underway.begin_applying(target, data[:_INPUT_BYTES])
