@@ -84,10 +84,7 @@ class Grammar:
             length = random.choice((1, 1, 2, 5, 0, 2**20))
             known[client] += length
             return bytes((random.choice((0, 0, 10)),)) + uint(length)
-        if random.random() < 0.6:
-            kind = 4
-        else:
-            kind = random.choices(range(1, 16), _WEIGHTS)[0]
+        kind = 4 if random.random() < 0.6 else random.choices(range(1, 16), _WEIGHTS)[0]
         content, length = self._content(kind)
         info = kind
         head = b""
