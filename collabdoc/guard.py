@@ -20,11 +20,12 @@ _Result = TypeVar("_Result")
 class Guard:
     """Of one document."""
 
-    __slots__ = ("_limits", "_name", "_quarantined", "_underway")
+    __slots__ = ("_max_bytes", "_max_parts", "_max_s", "_name", "_quarantined", "_underway")
 
     def __init__(self, name: str, limits: Limits, underway: Underway, quarantined: Quarantined | None) -> None:
         self._name = name
-        self._limits = limits
+        # Read for each edit of a typist: an attribute of a model takes longer.
+        self._max_bytes, self._max_parts, self._max_s = limits.update_bytes, limits.update_parts, limits.apply_s
         self._underway = underway
         self._quarantined = quarantined
 
@@ -33,14 +34,16 @@ class Guard:
 
         Raises `ProtocolError` where it was not touched, `DocumentBroken` where the document has to be loaded anew.
         """
-        if len(update) > self._limits.update_bytes:
-            raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._limits.update_bytes}")
-        info = document.check(update, max_parts=self._limits.update_parts)
+        if len(update) > self._max_bytes:
+            raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._max_bytes}")
+        info = document.check(update, max_parts=self._max_parts)
         if self._quarantined is not None:
             self._quarantined.check(update, info, document.clocks)
         self._underway.begin_applying(self._name, update)
         try:
-            return document.apply(update, info, max_s=self._limits.apply_s, cpu_s=time.thread_time), info
+            if info.plan is None:
+                return document.apply(update, info), info
+            return document.apply(update, info, max_s=self._max_s, cpu_s=time.thread_time), info
         finally:
             self._underway.end()
 
