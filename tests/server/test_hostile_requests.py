@@ -124,14 +124,12 @@ async def test_an_open_with_a_name_that_is_none_closes_its_channel_alone(server:
     assert server.rooms.count == 0
 
 
-@pytest.mark.parametrize(
-    "query", ["q=%27%20OR%201=1--", "q=a%00b", "q=%ff", "q=" + "%25" * 1000, "q=_", "q=*", "q[]=1"]
-)
+@pytest.mark.parametrize("query", ["q=%27%20OR%201=1--", "q=a%00b", "q=%ff", "q=" + "%25" * 1000, "q=_", "q=*"])
 async def test_a_query_finds_only_what_it_says(server: Server, query: str) -> None:
     await server.rooms.create("a", title="plain", kind="text")
     answer = await ask(server, f"/api/documents?{query}")
     assert answer.code in (200, 400)
-    if answer.code == 200 and not query.startswith("q["):
+    if answer.code == 200:
         assert json.loads(answer.body)["documents"] == []
 
 
