@@ -74,10 +74,7 @@ def prepare(launcher: Launcher, targets: Sequence[Target]) -> None:
     """Install and compile all before the first measurement, so that what is missing shows at once."""
     say(f"generator: {launcher.cache.generator}")
     for target in targets:
-        if target.skipped:
-            say(f"{target.name} is skipped: {target.skipped}")
-        else:
-            say(f"{target.name}: {' '.join(launcher.launch(target, 0, launcher.cache.folder).command)}")
+        say(f"{target.name}: {' '.join(launcher.launch(target, 0, launcher.cache.folder).command)}")
 
 
 def measure(bench: Bench, cases: Sequence[Case], targets: Sequence[Target], runs: int) -> tuple[Results, list[str]]:
@@ -92,7 +89,7 @@ def measure(bench: Bench, cases: Sequence[Case], targets: Sequence[Target], runs
         for case in cases
         for run in range(1, runs + 1)
         for target in targets
-        if case.applies_to(target) and not target.skipped
+        if case.applies_to(target)
     ]
     for case, run, target in rounds:
         say(f"{case.name}, run {run} of {runs}: {target.name}")

@@ -9,7 +9,7 @@ from benchmarks.install import PEERS, Cache
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`acknowledges`: it answers each edit. `has_document`: it is more than a relay. `skipped`: why it is left out."""
+    """`acknowledges`: it answers each edit. `has_document`: it is more than a relay."""
 
     name: str
     dialect: str
@@ -18,7 +18,6 @@ class Target:
     acknowledges: bool = False
     is_ours: bool = False
     has_document: bool = True
-    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +66,7 @@ TARGETS = {
     target.name: target
     for target in (
         Target("collabdoc", "native", "/ws", persists=True, acknowledges=True, is_ours=True),
-        Target(
-            "collabdoc-yjs",
-            "yjs",
-            "/yjs/",
-            persists=True,
-            is_ours=True,
-            skipped="collabdoc does not speak the dialect of y-websocket yet",
-        ),
+        Target("collabdoc-yjs", "yjs", "/yjs/", persists=True, is_ours=True),
         Target("y-websocket", "yjs", "/"),
         Target("y-websocket-leveldb", "yjs", "/", persists=True),
         Target("hocuspocus", "hocuspocus", "/", acknowledges=True),

@@ -62,14 +62,28 @@ class Awareness:
         `known` is what the server vouches for: fields of `user` that the client has no say in.
         """
         changed: set[int] = set()
+        mine: list[Entry] = []
         # All of them are read before the first is taken: a fault leaves nothing half done.
-        for entry in [_vouch(entry, known) for entry in decode(update, max_bytes=self._max_bytes)]:
+        for entry in decode(update, max_bytes=self._max_bytes):
+            before = self._known.get(entry.client)
+            if before is None or before.owner is owner:
+                mine.append(_vouch(entry, known))
+            elif not _repeats(entry, before):
+                self.dropped += 1
+        for entry in mine:
             before = self._known.get(entry.client)
             if before is None:
-                if entry.state == _REMOVED or not self._claim(owner, entry):
+                if entry.state == _REMOVED:
+                    continue
+                if entry.clock <= self._left.get(entry.client, -1):
+                    # From before it left. Peers take nothing older than the removal: told of it, a client that is back
+                    # after all goes on with a newer clock, and one that only repeated this knows better.
+                    changed.add(entry.client)
+                    continue
+                if not self._claim(owner, entry):
                     continue
                 self._known[entry.client] = _Known(entry.clock, entry.state, owner)
-            elif before.owner is not owner or not before.clock <= entry.clock <= before.clock + MAX_CLOCK_STEP:
+            elif not before.clock <= entry.clock <= before.clock + MAX_CLOCK_STEP:
                 self.dropped += 1
                 continue
             elif entry.clock == before.clock and entry.state != _REMOVED:
@@ -180,6 +194,15 @@ def _read_state(state: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Malformed("a presence is not a JSON object")
     return value
+
+
+def _repeats(entry: Entry, known: _Known) -> bool:
+    """Whether somebody only says again what they heard of another, as y-websocket's clients do with all of it."""
+    if entry.clock != known.clock:
+        return entry.clock < known.clock
+    if entry.state == known.state or known.state == _REMOVED:  # said before that, under the same clock
+        return True
+    return entry.state != _REMOVED and _read_state(entry.state) == _read_state(known.state)
 
 
 def _vouch(entry: Entry, known: Mapping[str, object] | None) -> Entry:

@@ -16,7 +16,7 @@ from collabdoc.cli_serve import serve as serve_settings
 from collabdoc.config import Settings, load_settings
 from collabdoc.content import FORMATS, KINDS, import_content, import_kind
 from collabdoc.errors import CollabdocError, UsageError
-from collabdoc.protocol.native import check_name
+from collabdoc.protocol.names import check_name
 from collabdoc.transfer import TOKEN_VARIABLE, FolderPlace, Place, ServerPlace, name_for
 
 EXIT_USAGE = 2

@@ -13,7 +13,7 @@ import click
 
 from collabdoc.auth import Permission
 from collabdoc.errors import UsageError
-from collabdoc.protocol.native import check_name
+from collabdoc.protocol.names import check_name
 from collabdoc.tokens import sign_token
 from collabdoc.transfer import TOKEN_VARIABLE, ServerPlace, path_of
 

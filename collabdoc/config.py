@@ -55,7 +55,9 @@ class Limits(BaseModel):
     )
     batch_ms: PositiveFloat = Field(5.0, description="time for which edits of a busy document are gathered, at most")
     presence_ms: PositiveFloat = Field(30.0, description="the same for presence that no edit takes along")
-    held_bytes: PositiveInt = Field(1 * MIB, description="edits kept while a document is loaded anew; past it: 1013")
+    held_bytes: PositiveInt = Field(
+        1 * MIB, description="edits kept while a document is loaded, or loaded anew; past it: 1013"
+    )
     writer_queue_bytes: PositiveInt = Field(64 * MIB, description="edits waiting for a commit; past it: 1013")
     max_commit_lag_s: PositiveFloat = Field(
         5.0, description="age of the oldest edit waiting for a commit; past it: 1013"
@@ -69,6 +71,9 @@ class Limits(BaseModel):
     room_idle_s: PositiveFloat = Field(60.0, description="time after which a document nobody has open leaves memory")
     silence_s: PositiveFloat = Field(60.0, description="time without a byte after which a socket is closed: 4408")
     ping_s: PositiveFloat = Field(25.0, description="time without a byte after which a socket is pinged")
+    keep_alive_s: PositiveFloat = Field(
+        12.0, description="time after which a client that takes 30 s of silence for a lost line is told something"
+    )
     drain_s: PositiveFloat = Field(10.0, description="time that a shutdown gives commits and last snapshots")
     goaway_spread_s: PositiveFloat = Field(3.0, description="clients come back within this time after a restart")
     helper_memory_bytes: PositiveInt = Field(2048 * MIB, description="memory of the helper process")

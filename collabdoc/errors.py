@@ -109,3 +109,7 @@ class Overloaded(ProtocolError):
     """The server cannot take this now; the same request may succeed later."""
 
     code = 1013
+
+
+class MustResync(Overloaded):
+    """An edit builds on others that the server lacks: open again, and send them."""

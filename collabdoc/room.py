@@ -17,26 +17,25 @@ from typing import TypeVar
 from collabdoc.auth import Action
 from collabdoc.awareness import Awareness as Presence
 from collabdoc.config import Limits
-from collabdoc.document import Document, Meta, merge
+from collabdoc.document import EMPTY_UPDATE, Document, Meta, merge
 from collabdoc.errors import (
     DocumentBroken,
     EpochDiffers,
     Malformed,
     MissingDependencies,
+    MustResync,
     NotAllowed,
     Overloaded,
     ProtocolError,
     TooLarge,
 )
 from collabdoc.guard import Guard
+from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
 from collabdoc.protocol.update import UpdateInfo
 from collabdoc.recent import Recent
 from collabdoc.session import Announcement, Batch, Session
-
-_SHARED_OPENINGS = 8
-"""States for which it is remembered what a client lacks, until the next edit: a hundred that come back ask for one."""
 
 _Message = TypeVar("_Message", Opened, Updates)
 
@@ -119,7 +118,7 @@ class Room:
         self._server = server
         self._refusal = refusal
         self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
-        self._openings: dict[bytes | int | None, bytes] = {}
+        self._openings = Openings()
         self._meta_due = False
         self._gathered: list[_Entry] = []
         self._uncommitted: deque[_Entry] = deque()
@@ -162,9 +161,7 @@ class Room:
         """Take a client's edit or presence."""
         if session.closed or session not in self.sessions or self.state in (State.DRAINING, State.CLOSED):
             return
-        if session.is_opening:
-            session.close(Malformed(f"channel {session.channel} is not open yet"))
-        elif isinstance(message, Awareness):
+        if isinstance(message, Awareness):
             try:
                 known = session.grant.user.presence()
                 self._present_changed |= self.awareness.receive(session, message.awareness, known=known)
@@ -222,15 +219,13 @@ class Room:
 
     def difference(self, session: Session, state_vector: bytes) -> Updates | None:
         """What a session that was at this state vector lacks; None as with `opened`."""
-        return self._read(
-            session, lambda: Updates(session.channel, self.committed_seq, (self._document.diff(state_vector),))
-        )
+        return self._read(session, lambda: Updates(session.channel, self.committed_seq, (self._lacking(state_vector),)))
 
     def reload(self, document: Document, *, size_bytes: int) -> None:
         """Go on with a fresh copy, loaded after everything gathered was committed."""
         self.state = transition(self.state, "loaded")
         self._document = document
-        self._openings.clear()
+        self._openings.forget()
         self.size_bytes = size_bytes
         for session in self.sessions:
             session.retry()
@@ -245,7 +240,7 @@ class Room:
 
     def forget_openings(self) -> None:
         """Give back the memory of what clients that came together shared."""
-        self._openings.clear()
+        self._openings.forget()
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
@@ -276,20 +271,15 @@ class Room:
     def _open(self, session: Session, opening: Open) -> Opened:
         if opening.epoch is not None and opening.epoch != self.epoch:
             raise EpochDiffers("this copy belongs to another life of the document (deleted and made anew, or restored)")
-        read_state_vector(opening.state_vector, max_clients=self._limits.state_vector_clients)
-        missed = None
-        if opening.epoch is not None and opening.seq is not None:
-            missed = self._recent.since(opening.seq)
-        key = opening.state_vector if missed is None else opening.seq
-        update = self._openings.get(key)
-        if update is None:
+        missed, update = None, EMPTY_UPDATE
+        if opening.state_vector is not None:
+            if opening.epoch is not None and opening.seq is not None:
+                missed = self._recent.since(opening.seq)
             if missed is None:
-                update = self._document.diff(opening.state_vector)
+                update = self._lacking(opening.state_vector)
             else:
-                update = merge(missed + [entry.update for entry in self._uncommitted if entry.update is not None])
-            if len(self._openings) == _SHARED_OPENINGS:
-                self._openings.clear()
-            self._openings[key] = update
+                newest = [entry.update for entry in self._uncommitted if entry.update is not None]
+                update = self._openings.get(opening.seq, lambda: merge(missed + newest))
         return Opened(
             session.channel,
             self.epoch,
@@ -300,6 +290,10 @@ class Room:
             self._document.state_vector(),
             update,
         )
+
+    def _lacking(self, state_vector: bytes) -> bytes:
+        read_state_vector(state_vector, max_clients=self._limits.state_vector_clients)
+        return self._openings.get(state_vector, lambda: self._document.diff(state_vector))
 
     def _receive_update(self, session: Session, message: Update) -> None:
         try:
@@ -320,7 +314,7 @@ class Room:
                 session.close(error)
             else:
                 session.asked_to_resync = True
-                session.close(Overloaded(f"{error.reason}: open again, and send what the server lacks"))
+                session.close(MustResync(f"{error.reason}: open again, and send what the server lacks"))
         except ProtocolError as error:
             session.reject(message.id, error)
             session.close(error)
@@ -338,7 +332,7 @@ class Room:
             self._break()
             raise Malformed(error.told) from error
         if is_new:
-            self._openings.clear()
+            self._openings.forget()
             self.size_bytes += len(update)
             entry = _Entry(update, info, session, id_, done)
             self._gathered.append(entry)

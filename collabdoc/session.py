@@ -174,11 +174,17 @@ class Session:
         if self._queued_bytes > self._max_bytes and len(self._batches) > 1:
             assert self.room is not None
             infos = [info for queued in self._batches for info in queued.infos]
-            self._behind = state_vector_before(self.room.clocks, infos)
+            self.put_difference(state_vector_before(self.room.clocks, infos))
+        else:
+            self._rouse()
+
+    def put_difference(self, state_vector: bytes) -> None:
+        """What the document has over this state vector is told in one, and what is queued goes with it."""
+        if not self.closed:
+            self._behind = state_vector
             self._batches = []
             self._queued_bytes = 0
-            self._more = True
-        self._rouse()
+            self._put_more()
 
     def put_announcement(self, announcement: Announcement) -> None:
         """Presence changed; of several announcements only what they say last is told."""
@@ -187,6 +193,13 @@ class Session:
         self._announced = None if self._presence else announcement
         self._presence = self._presence | announcement.clients if self._presence else announcement.clients
         self._put_more()
+
+    def put_everyone(self) -> None:
+        """Tell again who is present."""
+        if self._opening is None and not self.closed:
+            assert self.room is not None
+            self._presence, self._announced = self._presence.union(self.room.awareness.everyone()), None
+            self._put_more()
 
     def put_saved(self, update_id: int) -> None:
         if not self.closed:

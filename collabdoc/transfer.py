@@ -16,7 +16,7 @@ from collabdoc.client import connect
 from collabdoc.content import export_document, natural_format
 from collabdoc.document import EMPTY_UPDATE, Document, Meta
 from collabdoc.errors import CollabdocError, UsageError
-from collabdoc.protocol.native import MAX_NAME_CHARACTERS, check_name
+from collabdoc.protocol.names import MAX_NAME_CHARACTERS, check_name
 from collabdoc.store.base import Append
 from collabdoc.store.sqlite import SqliteStore
 

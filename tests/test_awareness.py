@@ -61,6 +61,22 @@ def test_what_others_say_of_a_client_is_dropped_and_counted() -> None:
     assert awareness.dropped == 3
 
 
+def test_who_says_again_what_was_heard_of_another_claims_nothing() -> None:
+    awareness = presence()
+    awareness.receive(ANNA, says(1, 1, {"name": "Anna", "at": 0}))
+    heard_first = awareness.encode([1])
+    awareness.receive(ANNA, says(1, 2, {"name": "Anna", "at": 1}))
+    spaced = encode([Entry(1, 2, b'{ "at": 1, "name": "Anna" }')])
+    for echo in (heard_first, awareness.encode([1]), spaced):
+        assert awareness.receive(BEN, echo) == set()
+    assert awareness.dropped == 0
+    awareness.receive(ANNA, says(1, 3, None))
+    for late in (says(1, 3, {"name": "Anna"}), says(1, 3, None)):
+        assert awareness.receive(BEN, late) == set()
+    assert awareness.dropped == 0
+    assert awareness.everyone() == []
+
+
 def test_only_what_is_newer_counts() -> None:
     awareness = presence()
     awareness.receive(ANNA, says(1, 5, {"at": 5}))
@@ -133,6 +149,19 @@ def test_who_comes_back_in_another_session_is_present_again() -> None:
     assert awareness.receive(BEN, says(1, 3, {"tab": 2})) == {1}
     assert heard(awareness, [1]) == [(1, 3, {"tab": 2})]
     assert awareness.owned(BEN) == {1}
+
+
+def test_who_comes_back_with_an_old_clock_is_told_to_take_a_newer_one() -> None:
+    """Nor does anybody get a client that left by repeating what it said."""
+    awareness = presence()
+    awareness.receive(ANNA, says(1, 7))
+    awareness.remove(ANNA)
+    for owner, clock in ((ANNA, 7), (BEN, 7), (ANNA, 8)):
+        changed = awareness.receive(owner, says(1, clock))
+        assert heard(awareness, changed) == [(1, 8, None)]
+        assert awareness.owned(owner) == frozenset()
+    assert awareness.receive(ANNA, says(1, 9)) == {1}
+    assert awareness.owned(ANNA) == {1}
 
 
 def test_a_reader_who_was_away_hears_of_those_who_left_meanwhile() -> None:

@@ -25,6 +25,7 @@ FLOORS = {
             "room",
             "recent",
             "guard",
+            "openings",
             "flushes",
             "snapshots",
             "reader",

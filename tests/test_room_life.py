@@ -124,12 +124,14 @@ def test_who_reads_what_pycrdt_fails_over_is_closed(world: World, alice: Person)
     assert alice.heard_of(Closed) == []
 
 
-def test_an_update_before_opened_closes_its_sender(world: World, alice: Person) -> None:
+def test_an_edit_before_opened_is_taken(world: World, alice: Person) -> None:
     world.room._break()
     carol = world.person("carol")
-    carol.sends(b"\x00\x00")
-    carol.hears()
-    assert carol.last(Closed).code == 4400
+    carol.types("early ")
+    carol.sends(carol.doc.get_update())
+    world.room.reload(Document(merge(world.disk)), size_bytes=10)
+    world.settle()
+    assert alice.text == carol.text == "early "
 
 
 def test_a_room_that_is_being_closed_opens_for_nobody(world: World, alice: Person) -> None:

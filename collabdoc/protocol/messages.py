@@ -15,9 +15,11 @@ Mode = Literal["write", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Open:
+    """A `state_vector` of None is said later, in `Sync`."""
+
     channel: int
     document: str
-    state_vector: bytes
+    state_vector: bytes | None
     token: str | None = None
     epoch: str | None = None
     seq: int | None = None
@@ -25,6 +27,19 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Close:
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """What a client has: it gets what it lacks."""
+
+    channel: int
+    state_vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAwareness:
     channel: int
 
 

@@ -5,7 +5,6 @@
 2. An unknown message type decodes to None and is ignored; everything else that is wrong is `Malformed`.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
@@ -34,7 +33,6 @@ from collabdoc.protocol.messages import (
 
 SUBPROTOCOL = "collabdoc.v1"
 MAX_CHANNEL = 2**31 - 1
-MAX_NAME_CHARACTERS = 200
 MAX_FIELDS = 16
 """Elements of one message, those of later versions included."""
 
@@ -65,23 +63,6 @@ _SERVER_KINDS: dict[type, tuple[str, ...]] = {
     Rejected: ("channel", "uint", "uint", "str"),
     GoAway: ("uint", "str"),
 }
-
-
-def check_name(name: str) -> str:
-    """Give the document's name back, or say why it is none.
-
-    1 to 200 characters of Unicode letters and digits and `._~-/`; no segment is empty, `.` or `..`.
-    """
-    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
-        raise Malformed(f"a document's name has {len(name)} characters, expected 1 to {MAX_NAME_CHARACTERS}")
-    for character in name:
-        category = unicodedata.category(character)
-        if character not in "._~-/" and category[0] != "L" and category != "Nd":
-            raise Malformed(f"a document's name holds {character!a}, expected letters, digits and ._~-/")
-    for segment in name.split("/"):
-        if segment in ("", ".", ".."):
-            raise Malformed(f"a document's name has the segment {segment!a}")
-    return name
 
 
 def decode_client(frame: bytes) -> ClientMessage | None:

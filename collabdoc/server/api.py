@@ -18,7 +18,7 @@ from collabdoc.auth import EVERYTHING, Action, Credentials, Grant, Permission
 from collabdoc.content import FORMATS, MEDIA_TYPES, natural_format
 from collabdoc.document import MAX_TITLE_CHARACTERS, Kind
 from collabdoc.errors import HelperError, NoSuchDocument, NotAllowed, NotAuthenticated, ProtocolError, StoreError
-from collabdoc.protocol.native import check_name
+from collabdoc.protocol.names import check_name
 from collabdoc.server.context import NOTHING_RUNS, Context, bearer_token, credentials_of, host_allowed, origin_allowed
 from collabdoc.store.base import DocumentRow, LinkRow
 

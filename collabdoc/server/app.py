@@ -30,6 +30,7 @@ from collabdoc.server.connection import send_all
 from collabdoc.server.context import Context
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeHandshake
+from collabdoc.server.yjs import YjsHandshake
 from collabdoc.store.base import Store
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
@@ -50,6 +51,7 @@ def make_application(context: Context) -> Application:
     return Application(
         [
             (r"/ws", NativeHandshake, shared),
+            (r"/yjs/(.*)", YjsHandshake, shared),
             (r"/healthz", api.Health, shared),
             (r"/readyz", api.Ready, shared),
             (r"/api/documents", api.Documents, shared),

@@ -23,6 +23,7 @@ from collabdoc.server.frames import (
     PONG,
     PROTOCOL_ERROR,
     TEXT,
+    TOO_BIG,
     FrameError,
     FrameReader,
     encode_close,
@@ -67,9 +68,20 @@ class Speaker(Protocol):
 class Connection:
     """One peer."""
 
-    __slots__ = ("_pongs", "_reader", "_speaker", "_state", "_timeout", "close_code", "heard_s", "line")
+    __slots__ = (
+        "_pongs",
+        "_reader",
+        "_speaker",
+        "_state",
+        "_timeout",
+        "_too_big_code",
+        "close_code",
+        "heard_s",
+        "line",
+    )
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, too_big_code: int = TOO_BIG) -> None:
+        self._too_big_code = too_big_code
         self._reader = FrameReader(max_bytes)
         self._state = State.OPEN
         self.line: Line  # from the handshake on
@@ -100,7 +112,11 @@ class Connection:
         stream = handler.detach()
         stream.set_nodelay(True)
         self.line = open_line(stream, self)
-        self._speaker = handler.speak(self, subprotocol)
+        try:
+            self._speaker = handler.speak(self, subprotocol)
+        except BaseException:
+            self.line.close()  # which nobody else knows by now
+            raise
         self.line.start()
 
     def on_connection_close(self) -> None:
@@ -163,7 +179,7 @@ class Connection:
                         self._send_pongs()
                     self._speaker.on_message(payload.decode() if opcode == TEXT else payload)
         except FrameError as error:
-            self._fail(error.code, error.reason)
+            self._fail(self._too_big_code if error.code == TOO_BIG else error.code, error.reason)
         except Exception:
             log.exception("a message could not be handled")
             self._fail(1011, "the server made a mistake")

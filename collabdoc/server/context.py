@@ -21,7 +21,7 @@ from collabdoc.rooms import Rooms
 from collabdoc.turn import Turn
 
 if TYPE_CHECKING:
-    from collabdoc.server.websocket import NativeSocket
+    from collabdoc.server.socket import DialectSocket
     from collabdoc.session import Session
 
 
@@ -34,7 +34,7 @@ class Context:
     revocations: Revocations
     turn: Turn
     monotonic: Callable[[], float]
-    sockets: set[NativeSocket] = field(default_factory=set)
+    sockets: set[DialectSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
     """How often each code was given: to a socket, to a channel, or for a rejected edit."""
     rechecks: int = 0
@@ -43,7 +43,7 @@ class Context:
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last socket has gone."""
 
-    def leave(self, socket: NativeSocket) -> None:
+    def leave(self, socket: DialectSocket) -> None:
         """A socket is closed."""
         self.sockets.discard(socket)
         if not self.sockets:

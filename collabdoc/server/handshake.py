@@ -8,10 +8,14 @@ from tornado.websocket import WebSocketHandler
 
 from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.context import NOTHING_RUNS, Context, host_allowed, origin_allowed
+from collabdoc.server.frames import TOO_BIG
 
 
 class Handshake(WebSocketHandler):
     """Ends where the connection begins; a dialect says who speaks on it."""
+
+    too_big_code = TOO_BIG
+    """How a connection is closed over a message that is too big."""
 
     def initialize(self, context: Context) -> None:
         self.context = context
@@ -35,7 +39,7 @@ class Handshake(WebSocketHandler):
         # Of Tornado's own protocol object the connection has what a handler asks of it, and nothing else.
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
             return None
-        return Connection(self.context.settings.limits.frame_bytes)
+        return Connection(self.context.settings.limits.frame_bytes, too_big_code=self.too_big_code)
 
     def on_message(self, message: str | bytes) -> None:
         raise AssertionError("it is the speaker that hears messages")

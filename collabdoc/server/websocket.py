@@ -1,54 +1,27 @@
-"""The native dialect's socket: frames to rooms and back.
+"""The native dialect's socket: any number of documents on one connection."""
 
-1. A frame is handled to its end without an await, but for OPEN, which has a task of its own per channel.
-2. What sessions have to say is gathered over a turn of the loop and leaves in one write. Past `outbox_bytes` the rest
-   waits for the next turn, so that one client with many documents neither holds up the others nor fills the memory.
-3. A fault of one frame closes its sender, or its channel, and nobody else.
-"""
-
-import asyncio
-import logging
-import time
-from collections.abc import Awaitable, Callable
-from functools import partial
-
-from collabdoc.auth import Action, Credentials, Grant
-from collabdoc.errors import (
-    Malformed,
-    NotAllowed,
-    NotAuthenticated,
-    Overloaded,
-    PermissionChanged,
-    ProtocolError,
-    RateLimited,
-    SilentTooLong,
-)
+from collabdoc.auth import Credentials
+from collabdoc.errors import Malformed, ProtocolError
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import (
     Auth,
     Awareness,
     Close,
     Closed,
-    GoAway,
     Open,
     Ping,
     Pong,
-    Rejected,
+    ServerMessage,
     Update,
 )
 from collabdoc.server.connection import Connection, Speaker
-from collabdoc.server.context import Context, credentials_of, with_token
+from collabdoc.server.context import Context, credentials_of
 from collabdoc.server.frames import encode_frame
 from collabdoc.server.handshake import Handshake
 from collabdoc.server.native_frames import frame_announcement, frame_batch
-from collabdoc.session import Announcement, Batch, Delivery, Outgoing, Session
-
-log = logging.getLogger(__name__)
+from collabdoc.server.socket import DialectSocket
 
 _REMEMBERED_CHANNELS = 64
-_ASK_S = 3.0
-_ASK_AGAIN_S = (1.0, 4.0)
-"""After so long first, and at last: who cannot answer is not to be asked for every channel every second."""
 
 
 class NativeHandshake(Handshake):
@@ -64,144 +37,16 @@ class NativeHandshake(Handshake):
         return speaker
 
 
-class NativeSocket:
-    """Any number of documents on one connection."""
+class NativeSocket(DialectSocket):
+    """A channel's own token counts before the connection's credentials."""
 
-    __slots__ = (
-        "_asked_to_resync",
-        "_context",
-        "_credentials",
-        "_ended",
-        "_failed",
-        "_line",
-        "_pong",
-        "_ready",
-        "_replies",
-        "_sessions",
-        "_tasks",
-        "checked_s",
-        "connection",
-    )
+    __slots__ = ("_ended",)
 
     def __init__(self, context: Context, connection: Connection, credentials: Credentials) -> None:
-        """`credentials` are the connection's own, which count where a channel shows none."""
-        self._context = context
-        self._credentials = credentials
-        self._sessions: dict[int, Session] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        # Lists and not what they are used as: empty, a deque takes 624 bytes and a set 216, for each that waits.
+        super().__init__(
+            context, connection, credentials, frame_batch=frame_batch, frame_announcement=frame_announcement
+        )
         self._ended: list[int] = []
-        self._asked_to_resync: list[str] = []
-        self._ready: list[Session] = []
-        self._replies: list[bytes] = []
-        self._pong: Pong | None = None
-        self._failed = False
-        self.connection = connection
-        self._line = connection.line
-        self.checked_s = context.monotonic()
-        context.sockets.add(self)
-
-    # The connection's side
-
-    def on_message(self, message: str | bytes) -> None:
-        if self._failed:
-            return
-        try:
-            self._receive(message)
-        except ProtocolError as error:
-            self.fail(error)
-
-    def on_drained(self) -> None:
-        self._schedule_flush()
-
-    def on_close(self) -> None:
-        self._failed = True
-        for task in self._tasks.values():
-            task.cancel()
-        for session in self._sessions.values():
-            self._context.rooms.leave(session)
-        self._sessions.clear()
-        self._context.leave(self)
-
-    # The sessions' side
-
-    def wake(self, session: Session) -> None:
-        self._ready.append(session)
-        self._context.turn.send.add(self)
-
-    def deliver(self, session: Session, batch: Batch) -> Delivery | None:
-        line = self._line
-        if self._failed or line.is_congested or self._ready:
-            return None
-        return line.write, frame_batch(session, batch)
-
-    # The server's side
-
-    def keep_alive(self, now_s: float) -> None:
-        """Ping a silent peer; close one that has been silent for too long."""
-        connection = self.connection
-        if self._failed:
-            return
-        if connection.has_progressed():
-            connection.heard_s = now_s
-        limits = self._context.settings.limits
-        silent_s = now_s - connection.heard_s
-        if silent_s > limits.silence_s:
-            self.fail(SilentTooLong(f"nothing was heard for {limits.silence_s:g} s"))
-        elif silent_s > limits.ping_s:
-            connection.ping()
-
-    def end_expired(self, now: float) -> None:
-        """Ask again about channels whose grant has come to its end; `now` is Unix time in seconds."""
-        self._ask_again(lambda session: session.grant.expires is not None and session.grant.expires <= now)
-
-    def recheck(self, concerns: Callable[[Session], bool]) -> None:
-        """Ask again what these sessions may do; those that may do something else are closed, and told."""
-        self.checked_s = self._context.monotonic()
-        self._ask_again(concerns)
-
-    def go_away(self, retry_after_ms: int, reason: str) -> None:
-        """Say that the server ends, after everything that is still to be said."""
-        while frames := self.take_frames():
-            self.connection.write(frames)
-        self.connection.write(encode_frame(native.encode_server(GoAway(retry_after_ms, reason))))
-        self._end(1012, reason)
-
-    def abort(self) -> None:
-        """Cut the line, without waiting for a peer that does not read."""
-        self.connection.abort()
-
-    def take_frames(self) -> bytes:
-        """What the channels have to say now, in one write; nothing while the peer does not take it."""
-        if not self._can_send:
-            return b""
-        out: list[bytes] = []
-        room_left = self._context.settings.limits.outbox_bytes
-        ready, self._ready = self._ready, []
-        for place, session in enumerate(ready):
-            if room_left <= 0:
-                self._ready = ready[place:] + self._ready
-                self._context.turn.send.add(self)
-                break
-            if self._sessions.get(session.channel) is not session:
-                continue
-            for outgoing in session.take():
-                if type(outgoing) is Batch:
-                    frame = frame_batch(session, outgoing)
-                elif type(outgoing) is Announcement:
-                    frame = frame_announcement(session, outgoing)
-                else:
-                    frame = encode_frame(native.encode_server(outgoing))  # type: ignore[arg-type]  # neither of those
-                    self._note_taken(session, outgoing)
-                out.append(frame)
-                room_left -= len(frame)
-        if self._replies:
-            out += map(encode_frame, self._replies)
-            self._replies.clear()
-        if self._pong is not None:
-            out.append(encode_frame(native.encode_server(self._pong)))
-            self._pong = None
-        return out[0] if len(out) == 1 else b"".join(out)
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):
@@ -212,169 +57,35 @@ class NativeSocket:
         match message:
             case Update(channel) | Awareness(channel):
                 session = self._sessions.get(channel)
-                if session is not None:
+                if session is not None and not session.is_opening:
                     self._context.rooms.receive(session, message)
+                elif session is not None:
+                    self._end_channel(channel, Malformed(f"channel {channel} is not open yet"))
                 elif channel not in self._ended:
-                    self._close_channel(channel, Malformed(f"channel {channel} is not open"))
+                    self._end_channel(channel, Malformed(f"channel {channel} is not open"))
             case Ping():
-                # Only the last is answered when several wait: a peer that does not read cannot pile them up.
-                self._pong = Pong(message.nonce)
-                self._schedule_flush()
-            case Open():
-                self._start_opening(message)
+                self._reply_last(native.encode_server(Pong(message.nonce)))
+            case Open(channel):
+                if channel in self._sessions or channel in self._tasks:
+                    self._end_channel(channel, Malformed(f"channel {channel} is open already"))
+                    return
+                try:
+                    self._start_opening(message)
+                except ProtocolError as error:
+                    self._end_channel(channel, error)
             case Close(channel):
                 self._forget(channel)
             case Auth(channel, token):
                 session = self._sessions.get(channel)
                 if session is not None:
-                    if asking := self._tasks.pop(channel, None):
-                        asking.cancel()
-                    session.credentials = with_token(self._credentials, token)
-                    self._own(channel, partial(self._ask, session))
+                    self._start_asking(session, token)
             case None:
                 pass  # a later version's message
 
-    def _start_opening(self, message: Open) -> None:
-        channel = message.channel
-        if channel in self._sessions or channel in self._tasks:
-            self._close_channel(channel, Malformed(f"channel {channel} is open already"))
-            return
-        try:
-            native.check_name(message.document)
-            if len(self._sessions.keys() | self._tasks.keys()) >= self._context.settings.limits.channels_per_socket:
-                raise RateLimited(
-                    f"one socket has at most {self._context.settings.limits.channels_per_socket} channels"
-                )
-        except ProtocolError as error:
-            self._close_channel(channel, error)
-            return
-        self._own(channel, lambda: self._open_channel(message))
+    def _frame(self, message: ServerMessage) -> bytes:
+        return encode_frame(native.encode_server(message))
 
-    def _own(self, channel: int, work: Callable[[], Awaitable[None]]) -> None:
-        """Run a channel's work in a task that ends with the channel."""
-
-        async def run() -> None:
-            try:
-                await work()
-            except ProtocolError as error:
-                self._tasks.pop(channel, None)
-                self._close_channel(channel, error)
-            except Exception:
-                log.exception("a channel could not be served")
-                self._tasks.pop(channel, None)
-                self._close_channel(channel, Overloaded("the server made a mistake, try again"))
-            finally:
-                if self._tasks.get(channel) is asyncio.current_task():
-                    del self._tasks[channel]
-
-        self._tasks[channel] = asyncio.create_task(run())
-
-    async def _open_channel(self, message: Open) -> None:
-        context = self._context
-        credentials = with_token(self._credentials, message.token)
-        rechecks = -1
-        while rechecks != context.rechecks:  # else a revocation that came between would pass this session by
-            rechecks = context.rechecks
-            grant = await context.access.authorize(credentials, message.document, Action.OPEN)
-            # A client that has seen the document does not make it anew: it was deleted, and is to be told so.
-            create = grant.allows(Action.CREATE) and message.epoch is None
-            room = await context.rooms.open(message.document, create=create)
-        session = Session(
-            message.channel,
-            credentials,
-            grant,
-            self,
-            max_bytes=context.settings.limits.outbox_bytes,
-            asked_to_resync=message.document in self._asked_to_resync,
-        )
-        self._sessions[message.channel] = session
-        room.join(session, message)
-        context.rooms.schedule(room)
-
-    def _ask_again(self, concerns: Callable[[Session], bool]) -> None:
-        for channel, session in list(self._sessions.items()):
-            if channel not in self._tasks and concerns(session):
-                self._own(channel, partial(self._ask, session))
-
-    async def _ask(self, session: Session) -> None:
-        """What a session may do now; where that is something else than it was told, it has to open again."""
-        assert session.room is not None
-        (wait_s, longest_s), rechecks = _ASK_AGAIN_S, -1
-        while rechecks != self._context.rechecks:
-            rechecks = self._context.rechecks
-            try:
-                async with asyncio.timeout(_ASK_S):
-                    grant = await self._context.access.authorize(session.credentials, session.room.name, Action.OPEN)
-            except (NotAllowed, NotAuthenticated):
-                raise
-            except Exception as error:  # could not look: no reason to end what was granted, and none to prolong it
-                expires = session.grant.expires
-                if expires is not None and expires <= time.time():
-                    raise NotAuthenticated(
-                        "your sign-in has expired and could not be renewed: sign in again"
-                    ) from error
-                if wait_s == _ASK_AGAIN_S[0]:
-                    # Of an error that an operator's own authenticator raised only the kind: it may tell the token.
-                    kind = type(error).__name__
-                    log.warning("document %a: cannot ask whether a grant holds: %s", session.room.name, kind)
-                await asyncio.sleep(wait_s)
-                wait_s, rechecks = min(2 * wait_s, longest_s), -1
-        if _role(grant) != _role(session.grant):
-            raise PermissionChanged("what you may do in this document has changed: open it again")
-        session.grant = grant
-
-    def _close_channel(self, channel: int, error: ProtocolError) -> None:
-        """End one channel with a reason."""
-        self._context.refused[error.code] += 1
-        self._forget(channel)
-        self._remember(channel)
-        self._reply(native.encode_server(Closed(channel, error.code, error.reason)))
-
-    def _remember(self, channel: int) -> None:
-        """What still comes for this channel was sent before its end was heard of."""
+    def _tell_closed(self, channel: int, error: ProtocolError) -> None:
+        # What still comes for this channel was sent before its end was heard of.
         self._ended = [*self._ended[1 - _REMEMBERED_CHANNELS :], channel]
-
-    def _forget(self, channel: int) -> None:
-        if task := self._tasks.pop(channel, None):
-            task.cancel()
-        if session := self._sessions.pop(channel, None):
-            self._context.rooms.leave(session)
-
-    def _reply(self, payload: bytes) -> None:
-        self._replies.append(payload)
-        self._schedule_flush()
-
-    def _schedule_flush(self) -> None:
-        if self._ready or self._replies or self._pong:
-            self._context.turn.send.add(self)
-
-    @property
-    def _can_send(self) -> bool:
-        return not self._failed and not self.connection.is_congested
-
-    def _note_taken(self, session: Session, outgoing: Outgoing) -> None:
-        room = session.room
-        assert room is not None
-        match outgoing:
-            case Rejected(code=code):
-                self._context.refused[code] += 1
-            case Closed(code=code):
-                if session.asked_to_resync and room.name not in self._asked_to_resync:
-                    self._asked_to_resync.append(room.name)
-                self._context.refused[code] += 1
-                self._context.rooms.schedule(room)  # the reason may be that reading the document broke it
-                self._forget(session.channel)
-                self._remember(session.channel)
-
-    def fail(self, error: ProtocolError) -> None:
-        self._context.refused[error.code] += 1
-        self._end(error.code, error.reason)
-
-    def _end(self, code: int, reason: str) -> None:
-        self._failed = True
-        self.connection.close(code, reason)
-
-
-def _role(grant: Grant) -> tuple[str, bool]:
-    """What a client was told of its grant: who it is, and whether it may write."""
-    return grant.user.id, grant.allows(Action.WRITE)
+        self._reply(native.encode_server(Closed(channel, error.code, error.reason)))

@@ -15,7 +15,6 @@ from collabdoc.errors import Malformed
 from collabdoc.protocol import messages
 from collabdoc.protocol.messages import Awareness, Update, Updates
 from collabdoc.protocol.native import (
-    check_name,
     decode_client,
     decode_server,
     encode_client,
@@ -183,42 +182,3 @@ def test_any_msgpack_array_is_a_message_or_malformed(type_: int, fields: list[An
 def test_presence_goes_both_ways(awareness: bytes, channel: int) -> None:
     message = Awareness(channel, awareness)
     assert decode_client(encode_client(message)) == decode_server(encode_server(message)) == message
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a",
-        "0",
-        "_",
-        "~",
-        "-",
-        ".hidden",
-        "a.b",
-        "...",
-        "a/b/c",
-        "-/-",
-        "x" * 200,
-        "Zürich",
-        "日本語",
-        "१२३",
-        "עברית",
-        "\U00020000",
-    ],
-)
-def test_a_name_is_letters_digits_and_a_few_marks(name: str) -> None:
-    assert check_name(name) == name
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("", "x" * 201, "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/."),
-        *("a b", "a\tb", "a\nb", "a\x00", "a\\b", "a%2Fb", "a?b", "a#b", "a:b", "a@b", "a+b", "a*b", "<a>", '"', "'"),
-        *("😀", "a\u0301", "½", "Ⅳ", "a\u200db", "\ufeff", "\ud800", "\ue000", "\u2215", "\u202e"),
-    ],
-    ids=ascii,
-)
-def test_any_other_name_is_malformed(name: str) -> None:
-    with pytest.raises(Malformed):
-        check_name(name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from collabdoc.awareness import Entry, encode
 from collabdoc.errors import ProtocolError
-from collabdoc.protocol import lib0, native
+from collabdoc.protocol import lib0, native, yjs
 from collabdoc.protocol.messages import Auth, Awareness, Close, Open, Opened, Ping, Update
 
 PRESENCE = encode([Entry(5, 1, b'{"user":{"name":"mallory"},"cursor":{"anchor":1}}')])
@@ -32,6 +32,13 @@ def _native_clocks(message: bytes) -> Mapping[int, int] | None:
     return lib0.read_state_vector(opened.state_vector, max_clients=10_000) if isinstance(opened, Opened) else None
 
 
+def _yjs_clocks(message: bytes) -> Mapping[int, int] | None:
+    if not message.startswith(b"\x00\x00"):
+        return None
+    state_vector, _ = lib0.read_bytes(message, 2)
+    return lib0.read_state_vector(state_vector, max_clients=10_000)
+
+
 DIALECTS: dict[str, Dialect] = {
     "native": Dialect(
         path=lambda _: "/ws",
@@ -52,6 +59,22 @@ DIALECTS: dict[str, Dialect] = {
                 Update(1, 1, b"\x00\x00"),
                 Update(9, 1, b"\x00\x00"),
             )
+        ],
+    ),
+    "yjs": Dialect(
+        path=lambda document: f"/yjs/{document}",
+        subprotocol=None,
+        opening=lambda _: [yjs.encode_step_1(b"\x00"), b"\x03"],
+        edit=lambda _, update: yjs.encode_update(update),
+        clocks=_yjs_clocks,
+        traffic=[
+            yjs.encode_step_1(b"\x00"),
+            yjs.encode_step_1(b"\x01\x02\x03"),
+            yjs.encode_step_2(b"\x00\x00"),
+            yjs.encode_update(b"\x00\x00"),
+            yjs.encode_awareness(PRESENCE),
+            yjs.encode_denied("no"),
+            b"\x03",
         ],
     ),
 }

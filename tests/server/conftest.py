@@ -22,3 +22,9 @@ def hang_up(io_loop: IOLoop, start_server: ServerFactory) -> Iterator[None]:
 
     io_loop.run_sync(close)
     Wire.connected.clear()
+
+
+@pytest.fixture(autouse=True)
+def tell_closes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What y-websocket's clients are told late they are told at once: no test waits for it."""
+    monkeypatch.setattr("collabdoc.server.yjs._LATE_S", 0)

@@ -14,12 +14,14 @@ from urllib.parse import quote
 from collabdoc.auth import Permission
 from collabdoc.awareness import Entry, encode
 from collabdoc.links import split_token
-from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Ping, Pong, Rejected, Saved, Update
+from collabdoc.protocol import yjs
+from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Ping, Pong, Rejected, Saved, Update, Updates
 from collabdoc.server.app import Server
 from collabdoc.server.context import LINK_COOKIE, SESSION_COOKIE
 from tests.server.people import CSRF, link_to, token
 from tests.server.test_api import Http
 from tests.server.wire import Wire, text_of, typed
+from tests.server.yjs_wire import YjsWire
 
 
 class Outcome(Enum):
@@ -142,7 +144,7 @@ def expected(person: Person, dialect: str, name: str) -> Outcome:
     if permission >= deed.needs:
         return Outcome.DONE
     # OPEN does not ask to create: who may only read is told that there is nothing to read.
-    return Outcome.NO_SUCH_DOCUMENT if (dialect, name) == ("native", "create") else Outcome.NOT_ALLOWED
+    return Outcome.NO_SUCH_DOCUMENT if dialect != "http" and name == "create" else Outcome.NOT_ALLOWED
 
 
 # How
@@ -244,6 +246,72 @@ class NativeSocket:
         return outcome
 
 
+class Yjs:
+    """y-websocket's dialect, which says a token in the address."""
+
+    def __init__(self) -> None:
+        self.deeds: Deeds = {
+            "open": self._open,
+            "read": self._read,
+            "be present": self._be_present,
+            "write": self._write,
+            "create": self._create,
+        }
+
+    async def _enter(self, cell: Cell, name: str) -> tuple[YjsWire, Outcome]:
+        said, headers = await cell.person.shows(cell.server, cell.document)
+        wire = await YjsWire.connect(cell.server, name, query=f"?token={said}" if said else "", headers=headers)
+        kind, payload = await wire.hears_any()
+        if kind == "denied":
+            assert len(payload) > 10, "a reason that a person understands"
+            kind, payload = await wire.hears_any()
+        if kind == "close":
+            return wire, OUTCOME_OF_CODE[int(payload[:4])]
+        assert kind == "step 1", kind
+        return wire, Outcome.DONE
+
+    async def _open(self, cell: Cell) -> Outcome:
+        _, outcome = await self._enter(cell, cell.document)
+        return outcome
+
+    async def _read(self, cell: Cell) -> Outcome:
+        wire, outcome = await self._enter(cell, cell.document)
+        if outcome is Outcome.DONE:
+            wire.says(yjs.encode_step_1(b"\x00"))
+            assert text_of(await wire.hears("step 2")) == "hello"
+        return outcome
+
+    async def _be_present(self, cell: Cell) -> Outcome:
+        watcher, _ = await cell.watcher()
+        wire, outcome = await self._enter(cell, cell.document)
+        if outcome is Outcome.DONE:
+            wire.says(yjs.encode_awareness(encode([Entry(5, 1, b"{}")])))
+            await watcher.hears(Awareness)
+        return outcome
+
+    async def _write(self, cell: Cell) -> Outcome:
+        watcher, _ = await cell.watcher()
+        wire, outcome = await self._enter(cell, cell.document)
+        if outcome is not Outcome.DONE:
+            return outcome
+        wire.says(yjs.encode_update(typed("mine ")), yjs.encode_step_1(b"\x00"))
+        kind, payload = await wire.hears_any()
+        if kind == "step 2":
+            assert "mine" in text_of(*(await watcher.hears(Updates)).updates)
+            return Outcome.DONE
+        assert (kind, b"reading" in payload) == ("denied", True)
+        assert text_of(await wire.hears("step 2")) == (await cell.watcher())[1] == "hello", "it stays open"
+        watcher.says(Ping(1))
+        assert await watcher.hears(Pong) == Pong(1)
+        return Outcome.NOT_ALLOWED
+
+    async def _create(self, cell: Cell) -> Outcome:
+        name = cell.document + "-new"
+        _, outcome = await self._enter(cell, name)
+        assert (await cell.server.rooms.get(name) is not None) is (outcome is Outcome.DONE)
+        return outcome
+
+
 class HttpApi:
     def __init__(self) -> None:
         self.deeds: Deeds = {
@@ -329,4 +397,4 @@ class HttpApi:
         return outcome
 
 
-DIALECTS: Mapping[str, Dialect] = {"native": NativeSocket(), "http": HttpApi()}
+DIALECTS: Mapping[str, Dialect] = {"native": NativeSocket(), "yjs": Yjs(), "http": HttpApi()}

@@ -53,6 +53,7 @@ PATHS = [
     "/sign-in",
     "/share",
     "/ws",
+    "/yjs/a",
     "/healthz",
     "/readyz",
     "/api/documents",

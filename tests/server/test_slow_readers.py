@@ -10,7 +10,7 @@ import pytest
 from collabdoc.config import Limits
 from collabdoc.protocol.messages import Open, Opened, Saved, Update
 from collabdoc.server.app import Server
-from collabdoc.server.websocket import NativeSocket
+from collabdoc.server.socket import DialectSocket
 from tests.conftest import ServerFactory
 from tests.server.wire import Wire, typed
 
@@ -22,7 +22,7 @@ BIG = "x" * 4_000_000
 class Slow:
     """A client whose program stands still, and what the server has for it."""
 
-    def __init__(self, wire: Wire, server_side: NativeSocket) -> None:
+    def __init__(self, wire: Wire, server_side: DialectSocket) -> None:
         self.wire = wire
         self.server_side = server_side
         assert wire.socket.protocol is not None

@@ -1,0 +1,77 @@
+"""y-websocket's dialect: one message a frame, for the one document that the connection is about (docs/protocol.md).
+
+Source: the y-protocols project's PROTOCOL.md, `sync.js`, `awareness.js` and `auth.js`, and y-websocket's message types.
+"""
+
+from collabdoc.errors import Malformed
+from collabdoc.protocol.lib0 import read_bytes, read_varuint, write_bytes
+from collabdoc.protocol.messages import Awareness, QueryAwareness, Sync, Update
+
+CHANNEL = 1
+"""By which the document is known inside: a connection has no other."""
+
+_SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS = 0, 1, 2, 3
+_STEP_1, _STEP_2, _UPDATE = 0, 1, 2
+_PERMISSION_DENIED = 0
+
+ClientMessage = Sync | Update | Awareness | QueryAwareness
+
+
+def decode_client(frame: bytes, id_: int) -> ClientMessage:
+    """Read one frame from a client; `id_` is what an update in it is to be known by."""
+    type_, position = read_varuint(frame, 0)
+    match type_:
+        case 0:  # _SYNC
+            step, position = read_varuint(frame, position)
+            if step > _UPDATE:
+                raise Malformed(f"a sync message is of type {step}, expected 0 to 2")
+            payload = _read_last(frame, position)
+            return Sync(CHANNEL, payload) if step == _STEP_1 else Update(CHANNEL, id_, payload)
+        case 1:  # _AWARENESS
+            return Awareness(CHANNEL, _read_last(frame, position))
+        case 3:  # _QUERY_AWARENESS
+            if position != len(frame):
+                raise Malformed(f"{len(frame) - position} bytes follow the message in its frame")
+            return QueryAwareness(CHANNEL)
+    raise Malformed(f"a message is of type {type_}, expected 0 (sync), 1 (awareness) or 3 (query awareness)")
+
+
+def is_step_2(frame: bytes) -> bool:
+    """Whether a frame is a client's answer to the server's state vector."""
+    return frame.startswith(b"\x00\x01")
+
+
+def encode_step_1(state_vector: bytes) -> bytes:
+    """Ask for what the client has over this."""
+    return _encode(b"\x00\x00", state_vector)
+
+
+def encode_step_2(update: bytes) -> bytes:
+    """What the client lacks: it is synced with that."""
+    return _encode(b"\x00\x01", update)
+
+
+def encode_update(update: bytes) -> bytes:
+    return _encode(b"\x00\x02", update)
+
+
+def encode_awareness(awareness: bytes) -> bytes:
+    return _encode(b"\x01", awareness)
+
+
+def encode_denied(reason: str) -> bytes:
+    """Something is not allowed; y-websocket shows the reason in the console."""
+    return _encode(b"\x02\x00", reason.encode())
+
+
+def _encode(head: bytes, payload: bytes) -> bytes:
+    out = bytearray(head)
+    write_bytes(out, payload)
+    return bytes(out)
+
+
+def _read_last(frame: bytes, position: int) -> bytes:
+    payload, position = read_bytes(frame, position)
+    if position != len(frame):
+        raise Malformed(f"{len(frame) - position} bytes follow the message in its frame")
+    return payload

@@ -1,0 +1,357 @@
+"""What the sockets of all dialects share: sessions with their tasks, what they have to say, and how they end.
+
+1. A frame is handled to its end without an await, but for opening a document, which has a task of its own.
+2. What sessions have to say is gathered over a turn of the loop and leaves in one write. Past `outbox_bytes` the rest
+   waits for the next turn, so that one client with many documents neither holds up the others nor fills the memory.
+3. A fault of one frame closes its sender, or its document, and nobody else.
+"""
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from collabdoc.auth import Action, Credentials, Grant
+from collabdoc.errors import (
+    NotAllowed,
+    NotAuthenticated,
+    Overloaded,
+    PermissionChanged,
+    ProtocolError,
+    RateLimited,
+    SilentTooLong,
+)
+from collabdoc.protocol.messages import Closed, GoAway, Open, Rejected, ServerMessage
+from collabdoc.protocol.names import check_name
+from collabdoc.server.connection import Connection
+from collabdoc.server.context import Context, with_token
+from collabdoc.server.frames import encode_frame
+from collabdoc.session import Announcement, Batch, Delivery, Session
+
+log = logging.getLogger(__name__)
+
+_ASK_S = 3.0
+_ASK_AGAIN_S = (1.0, 4.0)
+"""After so long first, and at last: who cannot answer is not to be asked for every channel every second."""
+
+
+class DialectSocket(ABC):
+    """The documents that are open on one connection, by channel.
+
+    A dialect says how frames become messages (`_receive`), how what leaves becomes frames (the two functions of
+    `__init__` and `_frame`), and how the end of a channel is told (`_tell_closed`).
+    """
+
+    __slots__ = (
+        "_asked_to_resync",
+        "_context",
+        "_credentials",
+        "_failed",
+        "_frame_announcement",
+        "_frame_batch",
+        "_last_reply",
+        "_line",
+        "_ready",
+        "_replies",
+        "_sessions",
+        "_tasks",
+        "checked_s",
+        "connection",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        connection: Connection,
+        credentials: Credentials,
+        *,
+        frame_batch: Callable[[Session, Batch], bytes],
+        frame_announcement: Callable[[Session, Announcement], bytes],
+    ) -> None:
+        """`credentials` are the connection's own, which count where a channel shows none.
+
+        The functions give the frame of what leaves for many; empty where there is nothing in it for this session.
+        """
+        self._context = context
+        self._credentials = credentials
+        # Kept here, where they are found in less time than a method: each edit for each reader goes through them.
+        self._frame_batch = frame_batch
+        self._frame_announcement = frame_announcement
+        self._sessions: dict[int, Session] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        # Lists and not what they are used as: empty, a deque takes 624 bytes and a set 216, for each that waits.
+        self._asked_to_resync: list[str] = []
+        self._ready: list[Session] = []
+        self._replies: list[bytes] = []
+        self._last_reply: bytes | None = None
+        self._failed = False
+        self.connection = connection
+        self._line = connection.line
+        self.checked_s = context.monotonic()
+        context.sockets.add(self)
+
+    # The dialect's part
+
+    @abstractmethod
+    def _receive(self, frame: str | bytes) -> None:
+        """Handle one frame. A `ProtocolError` ends the connection."""
+
+    @abstractmethod
+    def _frame(self, message: ServerMessage) -> bytes:
+        """The frame of a message that is made for one peer alone; empty where the dialect has none."""
+
+    @abstractmethod
+    def _tell_closed(self, channel: int, error: ProtocolError) -> None:
+        """A channel was ended from here, and is forgotten already."""
+
+    # The connection's side
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._failed:
+            return
+        try:
+            self._receive(message)
+        except ProtocolError as error:
+            self.fail(error)
+
+    def on_drained(self) -> None:
+        self._schedule_flush()
+
+    def on_close(self) -> None:
+        self._failed = True
+        for task in self._tasks.values():
+            task.cancel()
+        for session in self._sessions.values():
+            self._context.rooms.leave(session)
+        self._sessions.clear()
+        self._context.leave(self)
+
+    # The sessions' side
+
+    def wake(self, session: Session) -> None:
+        self._ready.append(session)
+        self._context.turn.send.add(self)
+
+    def deliver(self, session: Session, batch: Batch) -> Delivery | None:
+        line = self._line
+        if self._failed or line.is_congested or self._ready:
+            return None
+        frame_batch = self._frame_batch
+        return line.write, frame_batch(session, batch)
+
+    # The server's side
+
+    def keep_alive(self, now_s: float) -> None:
+        """Ping a silent peer; close one that has been silent for too long."""
+        connection = self.connection
+        if self._failed:
+            return
+        if connection.has_progressed():
+            connection.heard_s = now_s
+        limits = self._context.settings.limits
+        silent_s = now_s - connection.heard_s
+        if silent_s > limits.silence_s:
+            self.fail(SilentTooLong(f"nothing was heard for {limits.silence_s:g} s"))
+        elif silent_s > limits.ping_s:
+            connection.ping()
+
+    def end_expired(self, now: float) -> None:
+        """Ask again about channels whose grant has come to its end; `now` is Unix time in seconds."""
+        self._ask_again(lambda session: session.grant.expires is not None and session.grant.expires <= now)
+
+    def recheck(self, concerns: Callable[[Session], bool]) -> None:
+        """Ask again what these sessions may do; those that may do something else are closed, and told."""
+        self.checked_s = self._context.monotonic()
+        self._ask_again(concerns)
+
+    def go_away(self, retry_after_ms: int, reason: str) -> None:
+        """Say that the server ends, after everything that is still to be said."""
+        while frames := self.take_frames():
+            self.connection.write(frames)
+        if farewell := self._frame(GoAway(retry_after_ms, reason)):
+            self.connection.write(farewell)
+        self._end(1012, reason)
+
+    def fail(self, error: ProtocolError) -> None:
+        """End the connection with a reason."""
+        self._context.refused[error.code] += 1
+        self._end(error.code, error.reason)
+
+    def abort(self) -> None:
+        """Cut the line, without waiting for a peer that does not read."""
+        self.connection.abort()
+
+    def take_frames(self) -> bytes:
+        """What the channels have to say now, in one write; nothing while the peer does not take it."""
+        if self._failed or self._line.is_congested:
+            return b""
+        out: list[bytes] = []
+        room_left = self._context.settings.limits.outbox_bytes
+        ready, self._ready = self._ready, []
+        frame_batch = self._frame_batch
+        for place, session in enumerate(ready):
+            if room_left <= 0:
+                self._ready = ready[place:] + self._ready
+                self._context.turn.send.add(self)
+                break
+            if self._sessions.get(session.channel) is not session:
+                continue
+            for outgoing in session.take():
+                if type(outgoing) is Batch:
+                    frame = frame_batch(session, outgoing)
+                elif type(outgoing) is Announcement:
+                    frame = self._frame_announcement(session, outgoing)
+                elif type(outgoing) is Closed:
+                    self._end_closed(session)
+                    continue
+                else:
+                    if type(outgoing) is Rejected:
+                        self._context.refused[outgoing.code] += 1
+                    frame = self._frame(outgoing)  # type: ignore[arg-type]  # none of the above
+                out.append(frame)
+                room_left -= len(frame)
+        if self._replies:
+            out += map(encode_frame, self._replies)
+            self._replies.clear()
+        if self._last_reply is not None:
+            out.append(encode_frame(self._last_reply))
+            self._last_reply = None
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    # What dialects do with it
+
+    def _start_opening(self, opening: Open) -> None:
+        """Open a document on a channel that is free. Raises where that is not even to be tried."""
+        check_name(opening.document)
+        limit = self._context.settings.limits.channels_per_socket
+        if len(self._sessions.keys() | self._tasks.keys()) >= limit:
+            raise RateLimited(f"one socket has at most {limit} channels")
+        self._own(opening.channel, lambda: self._open(opening))
+
+    def _start_asking(self, session: Session, token: str) -> None:
+        """Ask what a session may do with another token."""
+        if asking := self._tasks.pop(session.channel, None):
+            asking.cancel()
+        session.credentials = with_token(self._credentials, token)
+        self._own(session.channel, partial(self._ask, session))
+
+    def _end_channel(self, channel: int, error: ProtocolError) -> None:
+        """End one channel with a reason."""
+        self._context.refused[error.code] += 1
+        self._forget(channel)
+        self._tell_closed(channel, error)
+
+    def _forget(self, channel: int) -> None:
+        if task := self._tasks.pop(channel, None):
+            task.cancel()
+        if session := self._sessions.pop(channel, None):
+            self._context.rooms.leave(session)
+
+    def _reply(self, payload: bytes) -> None:
+        """Say something behind what the channels have to say. Whoever may ask for it without end gets `_reply_last`."""
+        self._replies.append(payload)
+        self._schedule_flush()
+
+    def _reply_last(self, payload: bytes) -> None:
+        """Only the last is said when several wait: a peer that does not read cannot pile them up."""
+        self._last_reply = payload
+        self._schedule_flush()
+
+    def _own(self, channel: int, work: Callable[[], Awaitable[None]]) -> None:
+        """Run a channel's work in a task that ends with the channel."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except ProtocolError as error:
+                self._tasks.pop(channel, None)
+                self._end_channel(channel, error)
+            except Exception:
+                log.exception("a channel could not be served")
+                self._tasks.pop(channel, None)
+                self._end_channel(channel, Overloaded("the server made a mistake, try again"))
+            finally:
+                if self._tasks.get(channel) is asyncio.current_task():
+                    del self._tasks[channel]
+
+        self._tasks[channel] = asyncio.create_task(run())
+
+    async def _open(self, opening: Open) -> None:
+        context = self._context
+        credentials = with_token(self._credentials, opening.token)
+        rechecks = -1
+        while rechecks != context.rechecks:  # else a revocation that came between would pass this session by
+            rechecks = context.rechecks
+            grant = await context.access.authorize(credentials, opening.document, Action.OPEN)
+            # A client that has seen the document does not make it anew: it was deleted, and is to be told so.
+            create = grant.allows(Action.CREATE) and opening.epoch is None
+            room = await context.rooms.open(opening.document, create=create)
+        session = Session(
+            opening.channel,
+            credentials,
+            grant,
+            self,
+            max_bytes=context.settings.limits.outbox_bytes,
+            asked_to_resync=opening.document in self._asked_to_resync,
+        )
+        self._sessions[opening.channel] = session
+        room.join(session, opening)
+        context.rooms.schedule(room)
+
+    def _ask_again(self, concerns: Callable[[Session], bool]) -> None:
+        for channel, session in list(self._sessions.items()):
+            if channel not in self._tasks and concerns(session):
+                self._own(channel, partial(self._ask, session))
+
+    async def _ask(self, session: Session) -> None:
+        """What a session may do now; where that is something else than it was told, it has to open again."""
+        assert session.room is not None
+        (wait_s, longest_s), rechecks = _ASK_AGAIN_S, -1
+        while rechecks != self._context.rechecks:
+            rechecks = self._context.rechecks
+            try:
+                async with asyncio.timeout(_ASK_S):
+                    grant = await self._context.access.authorize(session.credentials, session.room.name, Action.OPEN)
+            except (NotAllowed, NotAuthenticated):
+                raise
+            except Exception as error:  # could not look: no reason to end what was granted, and none to prolong it
+                expires = session.grant.expires
+                if expires is not None and expires <= time.time():
+                    raise NotAuthenticated(
+                        "your sign-in has expired and could not be renewed: sign in again"
+                    ) from error
+                if wait_s == _ASK_AGAIN_S[0]:
+                    # Of an error that an operator's own authenticator raised only the kind: it may tell the token.
+                    kind = type(error).__name__
+                    log.warning("document %a: cannot ask whether a grant holds: %s", session.room.name, kind)
+                await asyncio.sleep(wait_s)
+                wait_s, rechecks = min(2 * wait_s, longest_s), -1
+        if _role(grant) != _role(session.grant):
+            raise PermissionChanged("what you may do in this document has changed: open it again")
+        session.grant = grant
+
+    def _end_closed(self, session: Session) -> None:
+        room, error = session.room, session.closed
+        assert room is not None
+        assert error is not None
+        if session.asked_to_resync and room.name not in self._asked_to_resync:
+            self._asked_to_resync.append(room.name)
+        self._context.refused[error.code] += 1
+        self._context.rooms.schedule(room)  # the reason may be that reading the document broke it
+        self._forget(session.channel)
+        self._tell_closed(session.channel, error)
+
+    def _schedule_flush(self) -> None:
+        if self._ready or self._replies or self._last_reply is not None:
+            self._context.turn.send.add(self)
+
+    def _end(self, code: int, reason: str) -> None:
+        self._failed = True
+        self.connection.close(code, reason)
+
+
+def _role(grant: Grant) -> tuple[str, bool]:
+    """What a client was told of its grant: who it is, and whether it may write."""
+    return grant.user.id, grant.allows(Action.WRITE)

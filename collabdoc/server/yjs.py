@@ -1,0 +1,168 @@
+"""y-websocket's dialect: one document on one connection, named by the path.
+
+1. Nothing is said before the document is open; what the client says until then is kept, within `held_bytes`.
+2. The client is told something every `keep_alive_s`, for it takes a server that is silent for 30 s for lost.
+3. A close has a code that makes the client do what docs/protocol.md asks: it gives up on 4400 to 4499, and on nothing
+   else; versions before 3.1 never give up, and are told late, so that they come back seldom.
+"""
+
+import asyncio
+
+from collabdoc.auth import Credentials
+from collabdoc.document import has_structs
+from collabdoc.errors import (
+    Malformed,
+    MustResync,
+    NotAllowed,
+    NotAuthenticated,
+    Overloaded,
+    ProtocolError,
+    RateLimited,
+    Restarting,
+    SilentTooLong,
+)
+from collabdoc.protocol import yjs
+from collabdoc.protocol.messages import (
+    Awareness,
+    Open,
+    Opened,
+    QueryAwareness,
+    Rejected,
+    ServerMessage,
+    Sync,
+    Update,
+    Updates,
+)
+from collabdoc.server.connection import Connection, Speaker
+from collabdoc.server.context import Context, credentials_of, with_token
+from collabdoc.server.frames import encode_frame
+from collabdoc.server.handshake import Handshake
+from collabdoc.server.socket import DialectSocket
+from collabdoc.server.yjs_frames import frame_announcement, frame_batch
+
+_TOLD_AS = {SilentTooLong.code: Overloaded.code, RateLimited.code: Overloaded.code}
+"""What a client is to come back after, but would give up on."""
+_DENIALS = (NotAuthenticated.code, NotAllowed.code)
+_LATE_S = 1.0
+_HELD_BYTES = 64
+"""What keeping a frame takes beside its bytes."""
+_NOBODY = encode_frame(yjs.encode_awareness(b"\x00"))
+"""Presence that changed for no one."""
+
+
+class YjsHandshake(Handshake):
+    """`GET /yjs/<document>`, with a token in the query where the client can show it nowhere else."""
+
+    too_big_code = 4413
+
+    def prepare(self) -> None:
+        # Taken out before anything can log the address.
+        tokens = self.request.query_arguments.get("token", [])
+        self.request.uri, self.request.query, self.request.query_arguments = self.request.path, "", {}
+        self.request.arguments = {}
+        self._token = tokens[-1].decode(errors="replace") if tokens else None
+        super().prepare()
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return subprotocols[0] if subprotocols else None  # a browser would not go on without; the path says it all
+
+    def speak(self, connection: Connection, subprotocol: str | None) -> Speaker:
+        credentials = with_token(credentials_of(self.request), self._token)
+        return YjsSocket(self.context, connection, credentials, self.path_args[0])
+
+
+class YjsSocket(DialectSocket):
+    """One client of one document."""
+
+    __slots__ = ("_document", "_held", "_held_bytes", "_kept_alive_s", "_told_denied")
+
+    def __init__(self, context: Context, connection: Connection, credentials: Credentials, document: str) -> None:
+        super().__init__(
+            context, connection, credentials, frame_batch=frame_batch, frame_announcement=frame_announcement
+        )
+        self._document = document
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._kept_alive_s = context.monotonic()
+        self._told_denied = False
+        self._start()
+
+    def keep_alive(self, now_s: float) -> None:
+        super().keep_alive(now_s)
+        due_s = self._kept_alive_s + self._context.settings.limits.keep_alive_s
+        if now_s >= due_s and self._sessions and not self._line.is_congested:
+            self._kept_alive_s = now_s
+            self.connection.write(_NOBODY)
+
+    def _start(self) -> None:
+        try:
+            self._start_opening(Open(yjs.CHANNEL, self._document, None))
+        except ProtocolError as error:
+            self.fail(error)
+
+    async def _open(self, opening: Open) -> None:
+        await super()._open(opening)
+        held, self._held, self._held_bytes = self._held, [], 0
+        for frame in held:
+            self.on_message(frame)
+
+    def _receive(self, frame: str | bytes) -> None:
+        if isinstance(frame, str):
+            raise Malformed("text frames are not part of the protocol")
+        session = self._sessions.get(yjs.CHANNEL)
+        if session is None:
+            self._hold(frame)
+            return
+        message = yjs.decode_client(frame, session.last_id + 1)
+        match message:
+            case Update():
+                if session.mode == "read" and yjs.is_step_2(frame) and not has_structs(message.update):
+                    return  # it was asked for, and holds nothing that the client wrote
+                self._context.rooms.receive(session, message)
+            case Awareness():
+                self._context.rooms.receive(session, message)
+            case Sync():
+                session.put_difference(message.state_vector)
+            case QueryAwareness():
+                session.put_everyone()
+
+    def _hold(self, frame: bytes) -> None:
+        self._held.append(frame)
+        self._held_bytes += len(frame) + _HELD_BYTES
+        limit = self._context.settings.limits.held_bytes
+        if self._held_bytes > limit:
+            raise Overloaded(f"more than {limit} bytes came before the document was open")
+
+    def _frame(self, message: ServerMessage) -> bytes:
+        match message:
+            case Opened():
+                return encode_frame(yjs.encode_step_1(message.state_vector))
+            case Updates():
+                return b"".join(encode_frame(yjs.encode_step_2(update)) for update in message.updates)
+            case Awareness():
+                return encode_frame(yjs.encode_awareness(message.awareness))
+            case Rejected(code=NotAllowed.code) if not self._told_denied:
+                self._told_denied = True
+                return encode_frame(yjs.encode_denied(message.reason))
+            case Rejected(code=Overloaded.code):
+                # The client believes that what it sent was taken, and compares only when it connects.
+                self._sessions[yjs.CHANNEL].close(Overloaded(message.reason))
+        return b""
+
+    def _tell_closed(self, channel: int, error: ProtocolError) -> None:
+        if isinstance(error, MustResync):
+            self._start()  # which asks for what the server lacks
+        else:
+            self._end(error.code, error.reason)
+
+    def _end(self, code: int, reason: str) -> None:
+        self._failed = True
+        self._held.clear()
+        self._forget(yjs.CHANNEL)
+        if code in _DENIALS and not self._line.is_congested:
+            self.connection.write(encode_frame(yjs.encode_denied(reason)))
+        if code == Restarting.code:
+            self.connection.close(code, reason)
+        else:
+            told = _TOLD_AS.get(code, code)
+            asyncio.get_running_loop().call_later(_LATE_S, self.connection.close, told, reason)
