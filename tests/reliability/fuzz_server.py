@@ -62,7 +62,7 @@ class Bystander:
         self._opened = asyncio.Event()
         self._ponged = asyncio.Event()
         self._hears = False
-        self._subscription = self.doc.observe(self._note)
+        self._subscriptions = (self.doc.observe(self._note), self._values.observe(self._hear))
 
     async def connect(self, port: int) -> None:
         request = HTTPRequest(f"ws://127.0.0.1:{port}/ws")
@@ -98,6 +98,11 @@ class Bystander:
             self.sent += 1
             self._say(Update(1, self.sent, event.update))
 
+    def _hear(self, event: Any) -> None:
+        if self._hears and self._opened.is_set():
+            now_s = time.monotonic()
+            self.figures.edits_ms += [1000 * (now_s - self._values[key]) for key in event.keys]
+
     async def _read(self) -> None:
         while isinstance(frame := await self._socket.read_message(), bytes):
             match native.decode_server(frame):
@@ -105,12 +110,8 @@ class Bystander:
                     self._apply(update)
                     self._opened.set()
                 case Updates(updates=updates):
-                    before = self.read()
                     for update in updates:
                         self._apply(update)
-                    now_s = time.monotonic()
-                    new = [value for key, value in self.read().items() if key not in before]
-                    self.figures.edits_ms += [1000 * (now_s - value) for value in new]
                 case Saved(id=id_):
                     self.saved = id_
                 case Closed() as closed:
