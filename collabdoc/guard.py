@@ -43,9 +43,14 @@ class Guard:
         try:
             if info.plan is None:
                 return document.apply(update, info), info
-            return document.apply(update, info, max_s=self._max_s, cpu_s=time.thread_time), info
+            return document.apply(update, info, max_s=self._max_s, cpu_s=self._cpu_s), info
         finally:
             self._underway.end()
+
+    def _cpu_s(self) -> float:
+        """Asked between two pieces of an update."""
+        self._underway.go_on()
+        return time.thread_time()
 
     def read(self, read: Callable[[], _Result]) -> _Result:
         """Do what makes pycrdt walk the document."""
