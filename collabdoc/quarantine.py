@@ -26,8 +26,9 @@ from collabdoc.underway import Work
 log = logging.getLogger(__name__)
 
 FOLDER = "quarantine"
-_MAX_FILES = 1_000
-"""Each costs its author the time of a restart; past this many they are told in the log alone."""
+_UNFINISHED = ".part"
+_MAX_FILES = 100
+"""They are read at each start, and may have 11 MB each; past this many they are told in the log alone."""
 
 
 @dataclass(slots=True)
@@ -98,10 +99,15 @@ class Quarantine:
         path = self._folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.json"
         try:
             self._folder.mkdir(exist_ok=True)
+            for unfinished in self._folder.glob(f"*{_UNFINISHED}"):
+                unfinished.unlink()
             if len(list(self._folder.iterdir())) >= _MAX_FILES:
                 log.error("%s holds %d files: nothing more is put in quarantine", self._folder, _MAX_FILES)
                 return None
-            path.write_text(json.dumps(content), encoding="utf-8")
+            # Under another name first: half a file would keep the server from starting.
+            begun = path.with_suffix(_UNFINISHED)
+            begun.write_text(json.dumps(content), encoding="utf-8")
+            begun.rename(path)
         except OSError as error:
             log.error("%s cannot be written: %s", path, error.strerror)
             return None

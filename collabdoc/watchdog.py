@@ -92,6 +92,8 @@ class Watchdog:
                 return Heart(writing, is_first)
             os.close(writing)
             self._life = life = _Life(pid, reading)
+            if self._stopped_by is not None:  # while there was nobody to hand it on to
+                os.kill(pid, self._stopped_by)
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._stop)
             self._watch(life)

@@ -96,6 +96,16 @@ def test_a_folder_that_cannot_be_written_is_no_reason_not_to_start_again(tmp_pat
     assert Quarantine(tmp_path, 2).put(Work("a", BASE)) is None
 
 
+def test_half_a_file_is_none_and_goes_with_the_next(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "1.part").write_text("{")
+    quarantine = Quarantine(tmp_path, 2)
+    quarantine.load()
+    path = quarantine.put(Work("a", BASE))
+    assert path is not None
+    assert list((tmp_path / FOLDER).iterdir()) == [path]
+
+
 def test_a_folder_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collabdoc.quarantine._MAX_FILES", 2)
     quarantine = Quarantine(tmp_path, 2)
