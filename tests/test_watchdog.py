@@ -49,9 +49,13 @@ def served_by(server: ServerProcess) -> int:
     return int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text())
 
 
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def is_alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return state(pid) != "Z"
     except FileNotFoundError:
         return False
 
@@ -168,6 +172,8 @@ def test_a_second_signal_ends_a_server_that_does_not_stop(
 ) -> None:
     serving = served_by(server)
     os.kill(serving, signal.SIGSTOP)
+    while state(serving) != "T":
+        time.sleep(0.01)
     os.kill(server.pid, number)
     while not has_waiting(serving, number):
         time.sleep(0.01)
