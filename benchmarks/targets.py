@@ -40,7 +40,7 @@ class Launcher:
         """How to start the target, with its data in `folder`."""
         match target.name:
             case "collabdoc" | "collabdoc-yjs":
-                serve = ["-m", "collabdoc", "serve", "--auth", "open", "--log-level", "warning"]
+                serve = ["-m", "collabdoc", "serve", "--auth", "open", "--log-level", "warning", "--no-watchdog"]
                 command = [self.python, *serve, "--port", str(port), "--data", str(folder / "data")]
                 return Launch(command, self.environment)
             case "y-websocket" | "y-websocket-leveldb":

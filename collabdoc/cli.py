@@ -1,14 +1,10 @@
 """The command line: `collabdoc serve`, and tools for an operator."""
 
 import asyncio
-import gc
 import json
 import logging
 import os
-import signal
 import sys
-import threading
-import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ import click
 
 from collabdoc import __version__
 from collabdoc.cli_access import URL, links, revoke, token, url_option
+from collabdoc.cli_serve import serve as serve_settings
 from collabdoc.cli_store import backup, repair, verify
 from collabdoc.config import Settings, load_settings
 from collabdoc.content import FORMATS, KINDS, import_content, import_kind
@@ -91,6 +88,11 @@ def commands() -> None:
 @click.option("--token-audience", help="Audience that tokens must name.  [env: COLLABDOC_TOKEN_AUDIENCE]")
 @click.option("--token-issuer", help="Issuer that tokens must name.  [env: COLLABDOC_TOKEN_ISSUER]")
 @click.option(
+    "--watchdog/--no-watchdog",
+    default=None,
+    help="Start the server again when it stands still or dies.  [env: COLLABDOC_WATCHDOG; default: yes]",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     help="How log lines look.  [env: COLLABDOC_LOG_FORMAT; default: text]",
@@ -113,7 +115,7 @@ def serve(config: Path | None, open_: bool | None, allow_origin: tuple[str, ...]
     """
     settings = load_settings({**flags, "open": open_, "allow_origin": allow_origin or None}, config)
     _start_logging(settings)
-    asyncio.run(_serve(settings))
+    serve_settings(settings)
 
 
 for _command in (token, links, revoke, verify, repair, backup):
@@ -195,32 +197,6 @@ def _place(url: str | None, data: Path | None) -> Place:
     if not data.is_dir():
         raise UsageError(f"there is no data folder {data}")
     return FolderPlace(data)
-
-
-async def _serve(settings: Settings) -> None:
-    from collabdoc.server.app import Server
-
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Once: a second Ctrl-C ends a shutdown that takes too long.
-        loop.add_signal_handler(number, _stop_once, loop, stop)
-    async with Server(settings) as server:
-        # With Python's own thresholds a thousand sockets are looked through several times a second: p99 from edit to
-        # peer was 87 ms with 500 documents of two clients, and is 4 ms with these.
-        gc.freeze()
-        gc.set_threshold(10_000, 20, 50)
-        click.echo(f"listening on {server.url}")
-        if settings.open:  # some browsers run in this terminal until they are left
-            threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
-        await stop.wait()
-        logging.getLogger(__name__).info("stopping: committing what is on its way")
-
-
-def _stop_once(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    stop.set()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)
 
 
 class _TextFormatter(logging.Formatter):

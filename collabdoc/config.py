@@ -46,7 +46,9 @@ class Limits(BaseModel):
     document_bytes: PositiveInt = Field(64 * MIB, description="snapshot and log of one document; past it: 4413")
     state_vector_clients: PositiveInt = Field(100_000, description="clients in one state vector; past it: 4400")
     awareness_bytes: PositiveInt = Field(16 * KIB, description="presence of one client; past it: 4400")
-    awareness_clients: PositiveInt = Field(16, description="client ids that one session may announce; past it: 4400")
+    awareness_clients: PositiveInt = Field(
+        16, description="client ids that one session may announce; past it: not taken"
+    )
     channels_per_socket: PositiveInt = Field(256, description="documents open on one socket; past it: 4429")
     outbox_bytes: PositiveInt = Field(
         1 * MIB, description="edits queued for one slow reader; past it: dropped for one difference"
@@ -80,9 +82,16 @@ class Limits(BaseModel):
     goaway_spread_s: PositiveFloat = Field(3.0, description="clients come back within this time after a restart")
     helper_memory_bytes: PositiveInt = Field(2048 * MIB, description="memory of the helper process")
     helper_s: PositiveFloat = Field(30.0, description="time of the helper process for one task")
-    http_body_bytes: PositiveInt = Field(1 * MIB, description="body of one HTTP request; past it: 413")
+    http_body_bytes: PositiveInt = Field(
+        1 * MIB, description="body of one HTTP request; past it: 400, and the connection ends"
+    )
     links_per_document: PositiveInt = Field(100, description="share links of one document; past it: 4429")
     revocations: PositiveInt = Field(10_000, description="users and tokens that were taken back; past it: 4429")
+    apply_s: PositiveFloat = Field(2.0, description="time of the processor for one update; past it: 4400")
+    stall_s: PositiveFloat = Field(3.5, description="time for which the server may stand still; past it: started again")
+    standstills_per_document: PositiveInt = Field(
+        2, description="updates over which the server stood still; from then on: read only"
+    )
     list_documents: PositiveInt = Field(200, description="documents in one answer of the list")
 
 
@@ -108,6 +117,8 @@ class Settings(BaseSettings):
     token_issuer: str | None = None
     sign_in_url: str | None = None
     """Where people sign in; they come back to the address in its parameter `next`. None: the editor's own page."""
+    watchdog: bool = True
+    """Whether a second process starts the server again that stands still or dies."""
     recheck_s: PositiveFloat = 4.0
     """How often an authenticator of the operator's own is asked again about open documents."""
     limits: Limits = Limits()

@@ -7,10 +7,11 @@
 """
 
 import logging
+import math
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ os.environ.setdefault("RUST_BACKTRACE", "0")  # a first panic with a backtrace c
 from pycrdt import Doc, Map, Text, TransactionEvent, get_update, merge_updates
 
 from collabdoc.characters import CharacterText
-from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
+from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError, TooSlow
 from collabdoc.protocol.deletes import is_within, read_deletes
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
 from collabdoc.protocol.update import UNLIMITED, Pairs, UpdateInfo, check_update, cut_taken, find_pairs
@@ -75,20 +76,38 @@ class Document:
     def __init__(self, snapshot: bytes = EMPTY_UPDATE, tail: Sequence[bytes] = ()) -> None:
         """Load a snapshot and the updates after it."""
         with _pycrdt("loading"):
-            self._doc = _load(snapshot, tail)
+            self._doc = _load(snapshot, ())
             self._meta: Map[Any] = self._doc.get("meta", type=Map)
             self.clocks = _clocks(self._doc)
-            self._pairs: dict[int, array[int]] = {}
-            for update in (snapshot, *tail):
-                self._note_pairs(find_pairs(update))
-            self._told: Meta | None = None
+        self._pairs: dict[int, array[int]] = {}
+        self._note_pairs(find_pairs(snapshot))
+        self._told: Meta | None = None
+        for _ in self.replay(tail):
+            pass
+
+    def replay(self, tail: Sequence[bytes]) -> Iterator[None]:
+        """Load the updates after the snapshot in short steps; before the last there is nothing to be done with it."""
+        steps = _replay(self._doc, tail)
+        more = True
+        while more:
+            with _pycrdt("loading"):
+                more = next(steps, False)
+                self.clocks = self.clocks if more else _clocks(self._doc)
+            yield
+        for update in tail:
+            self._note_pairs(find_pairs(update))
 
     def check(self, update: bytes, *, max_parts: int = UNLIMITED) -> UpdateInfo:
         """See whether `apply` would take this update; raises as `check_update` does."""
         return check_update(update, self.clocks, self._pairs, max_parts=max_parts)
 
-    def apply(self, update: bytes, info: UpdateInfo) -> bool:
-        """Apply an update that passed `check`; False where it held nothing new."""
+    def apply(
+        self, update: bytes, info: UpdateInfo, *, max_s: float = math.inf, cpu_s: Callable[[], float] = lambda: 0.0
+    ) -> bool:
+        """Apply an update that passed `check`; False where it held nothing new.
+
+        Raises `TooSlow` where one that is taken in pieces takes longer than `max_s` by the clock `cpu_s`.
+        """
         clocks = self.clocks
         is_new = False
         for client, end in info.ends.items():
@@ -97,8 +116,14 @@ class Document:
         try:
             if not is_new and info.deletes:
                 return self._apply_deletes(update)
-            for piece in info.cut(update):
-                self._apply(piece)
+            if info.plan is None:
+                self._apply(update)
+            else:
+                until_s = cpu_s() + max_s
+                for piece in info.plan.cut(update):
+                    self._apply(piece)
+                    if cpu_s() > until_s:
+                        raise TooSlow(f"an update takes more than {max_s:g} s to apply: send it in parts")
         except BaseException as error:  # noqa: BLE001  # not by `_pycrdt`, which takes as long as pycrdt for a key press
             raise _as_broken(error, "applying an update") from None
         if info.pairs:
@@ -293,10 +318,16 @@ def _load(snapshot: bytes, tail: Iterable[bytes]) -> "Doc[Any]":
     """
     doc: Doc[Any] = Doc()
     doc.apply_update(snapshot)  # whole: what pycrdt could join in it, it joined when it was made
+    for _ in _replay(doc, tail):
+        pass
+    return doc
+
+
+def _replay(doc: "Doc[Any]", tail: Iterable[bytes]) -> Iterator[bool]:
     for update in tail:
         for piece in cut_taken(update, lambda: _clocks(doc)):
             doc.apply_update(piece)
-    return doc
+            yield True
 
 
 def _clocks(doc: "Doc[Any]") -> dict[int, int]:

@@ -31,6 +31,19 @@ class HelperError(CollabdocError):
 class DocumentBroken(CollabdocError):
     """pycrdt failed inside a document; its memory is not to be trusted and it is loaded anew."""
 
+    @property
+    def told(self) -> str:
+        """What the author of the update over which it broke is told."""
+        return "the update could not be applied"
+
+
+class TooSlow(DocumentBroken):
+    """An update was given up halfway, because it took pycrdt too long."""
+
+    @property
+    def told(self) -> str:
+        return str(self)
+
 
 class ProtocolError(CollabdocError):
     """The peer did something that its protocol does not allow, or asked for what it cannot have."""

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from collabdoc.document import EMPTY_UPDATE, Document, compact
 from collabdoc.errors import CollabdocError, DocumentBroken, Malformed, ProtocolError
-from collabdoc.protocol.native import check_name
+from collabdoc.protocol.names import check_name
 from collabdoc.store.base import DocumentRow
 from collabdoc.store.copies import Rebuilt, rebuilding
 from collabdoc.store.damage import Stored

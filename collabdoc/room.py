@@ -27,6 +27,7 @@ from collabdoc.errors import (
     ProtocolError,
     TooLarge,
 )
+from collabdoc.guard import Guard
 from collabdoc.life import State, transition
 from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
@@ -75,6 +76,7 @@ class Room:
         recent: Iterable[bytes],
         size_bytes: int,
         limits: Limits,
+        guard: Guard,
         server: str,
         refusal: Callable[[], str | None],
     ) -> None:
@@ -88,6 +90,7 @@ class Room:
         self.size_bytes = size_bytes
         self._document = document
         self._limits = limits
+        self.guard = guard
         self._server = server
         self._refusal = refusal
         self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
@@ -237,7 +240,7 @@ class Room:
         if self.state is State.LOADING:
             return None
         try:
-            return read()
+            return self.guard.read(read)
         except ProtocolError as error:
             session.close(error)
         except DocumentBroken:
@@ -308,16 +311,13 @@ class Room:
     ) -> None:
         if reason := self._refusal():
             raise Overloaded(reason)
-        if len(update) > self._limits.update_bytes:
-            raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._limits.update_bytes}")
         if self.size_bytes + len(update) > self._limits.document_bytes:
             raise TooLarge(f"the document would pass its limit of {self._limits.document_bytes} bytes")
-        info = self._document.check(update, max_parts=self._limits.update_parts)
         try:
-            is_new = self._document.apply(update, info)
+            is_new, info = self.guard.apply(self._document, update)
         except DocumentBroken as error:
             self._break()
-            raise Malformed("the update could not be applied") from error
+            raise Malformed(error.told) from error
         if is_new:
             self._openings.forget()
             self.size_bytes += len(update)
@@ -341,7 +341,7 @@ class Room:
         if self.state is State.LOADING:
             return None
         try:
-            meta = self._document.take_meta()
+            meta = self.guard.read(self._document.take_meta)
             self._meta_due = False
             return meta
         except DocumentBroken:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 
 from collabdoc.config import Limits
-from collabdoc.document import EMPTY_UPDATE, Document, Kind, make_meta
+from collabdoc.document import EMPTY_UPDATE, Kind, make_meta
 from collabdoc.errors import (
     CollabdocError,
     DocumentBroken,
@@ -24,15 +24,19 @@ from collabdoc.errors import (
     StoreError,
 )
 from collabdoc.flushes import Flushes, Slot
+from collabdoc.guard import Guard
 from collabdoc.helper import Helper
 from collabdoc.life import State
+from collabdoc.loading import load_document
 from collabdoc.protocol.messages import Awareness, Update
+from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
 from collabdoc.room import Room
 from collabdoc.session import Session
 from collabdoc.snapshots import Snapshots
 from collabdoc.store.base import DocumentRow, Loaded, Store
 from collabdoc.turn import Turn
+from collabdoc.underway import Underway
 from collabdoc.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -54,6 +58,8 @@ class Rooms:
         *,
         server: str,
         turn: Turn,
+        underway: Underway,
+        quarantine: Quarantine,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -63,6 +69,8 @@ class Rooms:
         self._snapshots = Snapshots(store, reader, writer, helper, limits)
         self._limits = limits
         self._server = server
+        self._underway = underway
+        self._quarantine = quarantine
         self._monotonic = monotonic
         self._flushes = Flushes(
             turn, writer, limits, committed=self._committed, broke=self._reload_later, monotonic=monotonic
@@ -208,6 +216,8 @@ class Rooms:
             task.exception()  # whoever asked may have gone, and asyncio would log what nobody looked at
 
     async def _load(self, name: str, *, create: bool) -> Room:
+        if quarantined := self._quarantine.of(name):
+            quarantined.check_reading()
         try:
             loaded = await self._reader.call(lambda: self._store.load(name))
             if loaded is None:
@@ -217,7 +227,7 @@ class Rooms:
                 await self._writer.call(lambda: self._store.create(name))
                 loaded = await self._reader.call(lambda: self._store.load(name))
                 assert loaded is not None
-            room = self._make_room(loaded)
+            room = await self._make_room(loaded)
         except (StoreDamaged, DocumentBroken) as error:
             log.critical("document %a cannot be loaded: %s", name, error)
             raise Overloaded(_DAMAGED) from error
@@ -228,16 +238,19 @@ class Rooms:
         self._slots[name] = Slot(room, len(updates), sum(map(len, updates)), self._monotonic())
         return room
 
-    def _make_room(self, loaded: Loaded) -> Room:
-        document, size_bytes = _document_of(loaded)
+    async def _make_room(self, loaded: Loaded) -> Room:
+        name = loaded.row.name
+        guard = Guard(name, self._limits, self._underway, self._quarantine.of(name))
+        document, size_bytes = await load_document(loaded, guard)
         return Room(
-            loaded.row.name,
+            name,
             loaded.row.epoch,
             document,
             seq=loaded.row.seq,
             recent=[entry.update for entry in (*loaded.covered, *loaded.tail)],
             size_bytes=size_bytes,
             limits=self._limits,
+            guard=guard,
             server=self._server,
             refusal=self._writer.refusal,
         )
@@ -325,7 +338,7 @@ class Rooms:
             loaded = await self._reader.call(lambda: self._store.load(room.name))
             if loaded is None:
                 raise NoSuchDocument("there is no such document")
-            document, size_bytes = _document_of(loaded)
+            document, size_bytes = await load_document(loaded, room.guard)
         except Exception as error:  # whatever it is: nobody is to wait for this room for ever
             unforeseen = not isinstance(error, CollabdocError)
             log.critical("document %a cannot be loaded: %s", room.name, error, exc_info=unforeseen)
@@ -374,9 +387,3 @@ class Rooms:
             if slot.room.has_uncommitted:
                 for session in slot.room.sessions:
                     session.close(Overloaded(reason))
-
-
-def _document_of(loaded: Loaded) -> tuple[Document, int]:
-    snapshot = loaded.snapshot or EMPTY_UPDATE
-    updates = [entry.update for entry in loaded.tail]
-    return Document(snapshot, updates), len(snapshot) + sum(map(len, updates))

@@ -19,7 +19,7 @@ class HeldStore(SqliteStore):
         super().__init__(folder)
         self._hold = hold_of(folder)
 
-    def append(self, appends: Sequence[Append]) -> list[int]:
+    def append(self, appends: Sequence[Append]) -> list[int | None]:
         while self._hold.exists():
             time.sleep(0.001)
         return super().append(appends)

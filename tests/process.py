@@ -23,6 +23,7 @@ class ServerProcess:
         port: int = 0,
         program: tuple[str, ...] = SERVE,
         environment: Mapping[str, str] | None = None,
+        watchdog: bool = False,
     ) -> None:
         """`program` is another one with the same flags; `environment` is added to this process's own."""
         self.data = data
@@ -30,6 +31,7 @@ class ServerProcess:
         self.flags = flags
         self.environment = environment or {}
         self.port = port
+        self._watchdog = watchdog
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "ServerProcess":
@@ -49,6 +51,7 @@ class ServerProcess:
     def start(self) -> None:
         """Returns once the server says that it listens."""
         command = [sys.executable, *self.program, "--port", str(self.port), "--data", str(self.data)]
+        command += [] if self._watchdog else ["--no-watchdog"]
         self._process = subprocess.Popen(
             [*command, *self.flags],
             stdout=subprocess.PIPE,
@@ -61,22 +64,30 @@ class ServerProcess:
         assert line.startswith("listening on http://"), f"the server said {line!r}"
         self.port = int(line.rpartition(":")[2])
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was called: with a watchdog, that one."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As a power cut would: no goodbye."""
         assert self._process is not None
         self._process.kill()
-        self._end()
+        self.wait()
 
     def terminate(self) -> int:
         """Ask it to stop; its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._end()
+        return self.wait()
 
-    def _end(self) -> int:
+    def wait(self) -> int:
+        """Until it has ended; its exit code."""
         assert self._process is not None
         assert self._process.stdout is not None
         code = self._process.wait(timeout=STARTED_WITHIN_S)
+        self._process.stdout.read()  # what a watchdog had started is gone, too
         self._process.stdout.close()
         self._process = None
         return code

@@ -11,10 +11,12 @@ from collabdoc.awareness import Entry, encode
 from collabdoc.config import Limits
 from collabdoc.document import Document
 from collabdoc.flushes import Flushes, Slot
+from collabdoc.guard import Guard
 from collabdoc.protocol.messages import Awareness, Open, Update
 from collabdoc.room import Room
 from collabdoc.session import Announcement, Batch, Delivery, Session
 from collabdoc.turn import Turn
+from collabdoc.underway import Underway
 from collabdoc.writer import Submission, Writer
 from tests.server.wire import typed
 
@@ -40,7 +42,16 @@ class Stand:
             monotonic=lambda: self.now_s,
         )
         room = Room(
-            "a", "e", Document(), seq=0, recent=[], size_bytes=0, limits=limits, server="s", refusal=lambda: None
+            "a",
+            "e",
+            Document(),
+            seq=0,
+            recent=[],
+            size_bytes=0,
+            limits=limits,
+            guard=Guard("a", limits, Underway(limits.update_bytes), None),
+            server="s",
+            refusal=lambda: None,
         )
         self.slot = Slot(room, 0, 0)
         self.sessions = [self._join() for _ in range(sessions)]

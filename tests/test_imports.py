@@ -16,15 +16,17 @@ WEB = ROOT / "web" / "src"
 MAX_LINES = 400
 
 FLOORS = {
-    **dict.fromkeys(("collabdoc", "errors", "config", "turn", "listeners"), 0),
+    **dict.fromkeys(("collabdoc", "errors", "config", "turn", "listeners", "underway"), 0),
     **dict.fromkeys(("protocol", "characters", "document", "awareness", "content"), 1),
-    **dict.fromkeys(("store", "auth", "keys", "tokens", "helper"), 2),
+    **dict.fromkeys(("store", "auth", "keys", "tokens", "helper", "quarantine"), 2),
     **dict.fromkeys(
         (
             "session",
             "life",
+            "loading",
             "room",
             "recent",
+            "guard",
             "openings",
             "flushes",
             "snapshots",
@@ -39,7 +41,7 @@ FLOORS = {
         3,
     ),
     **dict.fromkeys(("server", "client"), 4),
-    **dict.fromkeys(("cli", "cli_access", "cli_store", "transfer", "__main__"), 5),
+    **dict.fromkeys(("cli", "cli_access", "cli_serve", "cli_store", "watchdog", "transfer", "__main__"), 5),
 }
 
 FACE = "collabdoc"
@@ -50,7 +52,7 @@ DRIVERS = {
     "tornado": {"server", "client", "transfer"},
     "sqlite3": {"store"},
     "msgpack": {"protocol", "helper"},
-    "click": {"cli", "cli_access", "cli_store", "__main__"},
+    "click": {"cli", "cli_access", "cli_serve", "cli_store", "__main__"},
     "pydantic": {"config"},
     "pydantic_settings": {"config"},
     "markdown_it": {"content"},

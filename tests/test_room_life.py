@@ -1,5 +1,7 @@
 """The room's life: a document that fails and is loaded anew, edits of the server's own, draining, closing."""
 
+from typing import Any
+
 import pytest
 from pycrdt import Doc, Text
 
@@ -9,6 +11,8 @@ from collabdoc.document import EMPTY_UPDATE, Document, Meta, make_meta, merge
 from collabdoc.errors import DocumentBroken, Overloaded
 from collabdoc.life import TRANSITIONS, State, transition
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Saved
+from collabdoc.protocol.update import UpdateInfo
+from tests.protocol.crafting import after, first, section, update
 from tests.world import Person, World
 
 
@@ -32,10 +36,10 @@ class _Fragile(Document):
 
     broken = False
 
-    def apply(self, update: bytes, info: object) -> bool:
+    def apply(self, update: bytes, info: UpdateInfo, **budget: Any) -> bool:
         if self.broken:
             raise DocumentBroken("a panic")
-        return super().apply(update, info)  # type: ignore[arg-type]
+        return super().apply(update, info, **budget)
 
     def diff(self, state_vector: bytes) -> bytes:
         if self.broken:
@@ -65,6 +69,26 @@ def test_after_a_panic_the_document_is_loaded_anew_and_nobody_else_loses_an_edit
     world.turn()
     assert alice.text == carol.text == "before meanwhile"
     assert alice.last(Saved).id == 2
+
+
+@pytest.mark.parametrize(("apply_s", "is_taken"), [(1e-9, False), (60.0, True)])
+def test_an_update_that_takes_too_long_is_given_up_and_nobody_else_loses_an_edit(
+    apply_s: float, *, is_taken: bool
+) -> None:
+    world = World(Limits(apply_s=apply_s))
+    alice, bob = world.person("alice"), world.person("bob")
+    alice.types("before ")
+    world.settle()
+    pieces = section(1, 0, first("0"), *(after(1, number, "x") for number in range(300)))
+    bob.sends(update(pieces))
+    assert (world.room.state is State.ACTIVE) is is_taken
+    world.turn()
+    if not is_taken:
+        assert (bob.last(Closed).code, "takes more than" in bob.last(Closed).reason) == (4400, True)
+        world.room.reload(Document(merge(world.disk)), size_bytes=10)
+    alice.types("after")
+    world.turn()
+    assert alice.text == "before after"
 
 
 def test_who_opens_while_a_document_loads_hears_nothing_before_opened(world: World, alice: Person, bob: Person) -> None:

@@ -23,12 +23,14 @@ from collabdoc.errors import (
 )
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
+from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
 from collabdoc.rooms import Rooms
 from collabdoc.session import Batch, Session
 from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
+from collabdoc.underway import Underway
 from collabdoc.writer import Writer
 from tests.server.wire import text_of, typed
 
@@ -94,6 +96,7 @@ class House:
         self.limits = limits
         self.store = _Store(folder)
         self.helper = _Helper()
+        self.quarantine = Quarantine(folder, limits.standstills_per_document)
         self.woken: list[Session] = []
 
     def wake(self, session: Session) -> None:
@@ -140,6 +143,8 @@ async def house(folder: Path, **limits: float) -> AsyncIterator[House]:
             built.limits,
             server="test",
             turn=Turn(),
+            underway=Underway(built.limits.update_bytes),
+            quarantine=built.quarantine,
             monotonic=lambda: built.now_s,
         ) as built.rooms,
     ):

@@ -15,10 +15,12 @@ from pycrdt import Doc, Text
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, has_structs
+from collabdoc.guard import Guard
 from collabdoc.life import State
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Rejected, Saved, ServerMessage, Update, Updates
 from collabdoc.room import Room
 from collabdoc.session import Announcement, Batch, Session
+from collabdoc.underway import Underway
 
 EPOCH = "0123456789abcdef"
 
@@ -101,6 +103,7 @@ class World:
             recent=self.disk,
             size_bytes=sum(map(len, self.disk)),
             limits=self.limits,
+            guard=Guard("notes/today", self.limits, Underway(self.limits.update_bytes), None),
             server="test",
             refusal=lambda: self.refusal,
         )

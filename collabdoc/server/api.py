@@ -19,7 +19,7 @@ from collabdoc.content import FORMATS, MEDIA_TYPES, natural_format
 from collabdoc.document import MAX_TITLE_CHARACTERS, Kind
 from collabdoc.errors import HelperError, NoSuchDocument, NotAllowed, NotAuthenticated, ProtocolError, StoreError
 from collabdoc.protocol.names import check_name
-from collabdoc.server.context import Context, bearer_token, credentials_of, host_allowed, origin_allowed
+from collabdoc.server.context import NOTHING_RUNS, Context, bearer_token, credentials_of, host_allowed, origin_allowed
 from collabdoc.store.base import DocumentRow, LinkRow
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class ApiHandler(RequestHandler):
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
+        self.set_header("Content-Security-Policy", NOTHING_RUNS)
 
     def prepare(self) -> None:
         if not host_allowed(self.request, self.context.settings):

@@ -2,6 +2,8 @@
 
 import logging
 import re
+import socket
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
@@ -22,6 +24,7 @@ from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeHandshake
 from collabdoc.server.yjs import YjsHandshake
 from collabdoc.store.base import Store
+from collabdoc.underway import Underway
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +76,21 @@ class Server:
     """One server process. `async with` starts it, and drains and stops it."""
 
     def __init__(
-        self, settings: Settings, *, authenticator: Authenticator | None = None, store: Store | None = None
+        self,
+        settings: Settings,
+        *,
+        authenticator: Authenticator | None = None,
+        store: Store | None = None,
+        sockets: Sequence[socket.socket] | None = None,
+        underway: Underway | None = None,
     ) -> None:
-        """`store` and `authenticator` take the place of those that the settings name. Raises as `Engine` does."""
+        """`store` and `authenticator` take the place of those that the settings name. Raises as `Engine` does.
+
+        `sockets` listen already; `underway` is read by the watchdog.
+        """
         self.settings = settings
-        self.engine = Engine(settings, authenticator=authenticator, store=store)
+        self._sockets = sockets
+        self.engine = Engine(settings, authenticator=authenticator, store=store, underway=underway)
 
     async def __aenter__(self) -> "Server":
         """Raises `UsageError` where the port or the data folder cannot be used."""
@@ -90,7 +103,7 @@ class Server:
                 idle_connection_timeout=limits.silence_s,
                 body_timeout=limits.silence_s,
             )
-            self._http.add_sockets(_bind(self.settings.host, self.settings.port))
+            self._http.add_sockets(self._sockets or bind(self.settings))
             stack.push_async_callback(self._stop_listening)
             self._stack = stack.pop_all()
         return self
@@ -126,7 +139,9 @@ class Server:
         await self._http.close_all_connections()
 
 
-def _bind(host: str, port: int) -> list[Any]:
+def bind(settings: Settings) -> list[socket.socket]:
+    """Listen where the settings say. Raises `UsageError`."""
+    host, port = settings.host, settings.port
     try:
         # With port 0 and a name of two addresses, bind_sockets takes the same free port for both.
         return bind_sockets(port, host)

@@ -68,7 +68,17 @@ class Speaker(Protocol):
 class Connection:
     """One peer."""
 
-    __slots__ = ("_pong", "_reader", "_speaker", "_state", "_timeout", "_too_big_code", "close_code", "heard_s", "line")
+    __slots__ = (
+        "_pongs",
+        "_reader",
+        "_speaker",
+        "_state",
+        "_timeout",
+        "_too_big_code",
+        "close_code",
+        "heard_s",
+        "line",
+    )
 
     def __init__(self, max_bytes: int, *, too_big_code: int = TOO_BIG) -> None:
         self._too_big_code = too_big_code
@@ -76,7 +86,7 @@ class Connection:
         self._state = State.OPEN
         self.line: Line  # from the handshake on
         self._speaker: Speaker | None = None
-        self._pong: bytes | None = None
+        self._pongs: bytearray | None = None
         self._timeout: asyncio.TimerHandle | None = None
         self.close_code: int | None = None
         """What the peer gave as its reason to close."""
@@ -165,20 +175,22 @@ class Connection:
                     self._on_control(opcode, payload)
                 elif self._state is State.OPEN:
                     assert self._speaker is not None
+                    if self._pongs is not None:
+                        self._send_pongs()
                     self._speaker.on_message(payload.decode() if opcode == TEXT else payload)
         except FrameError as error:
             self._fail(self._too_big_code if error.code == TOO_BIG else error.code, error.reason)
         except Exception:
             log.exception("a message could not be handled")
             self._fail(1011, "the server made a mistake")
-        if self._pong is not None:
-            self._send_last_pong()
+        if self._pongs is not None:
+            self._send_pongs()
 
     def on_drained(self) -> None:
         if self._state is State.CLOSED:
             return
-        if self._pong is not None:
-            self._send_last_pong()
+        if self._pongs is not None:
+            self._send_pongs()
         if self._state is State.OPEN and self._speaker is not None:
             self._speaker.on_drained()
 
@@ -187,7 +199,13 @@ class Connection:
 
     def _on_control(self, opcode: int, payload: bytes) -> None:
         if opcode == PING:
-            self._pong = payload  # of several in one read the last is answered (section 5.5.3)
+            pong = encode_control(PONG, payload)
+            if (
+                self._pongs is None or self.is_congested
+            ):  # where they cannot be sent, the last is enough (section 5.5.3)
+                self._pongs = bytearray(pong)
+            else:
+                self._pongs += pong
         elif opcode == CLOSE:
             self._on_close_frame(payload)
 
@@ -198,10 +216,10 @@ class Connection:
         if self._state is not State.CLOSED:
             self._say_last()
 
-    def _send_last_pong(self) -> None:
-        if self._pong is not None and not self.is_congested:
-            pong, self._pong = self._pong, None
-            self.write(encode_control(PONG, pong))
+    def _send_pongs(self) -> None:
+        if self._pongs is not None and not self.is_congested:
+            pongs, self._pongs = bytes(self._pongs), None
+            self.write(pongs)
 
     def _fail(self, code: int, reason: str) -> None:
         """Section 7.1.7: say why, then hear nothing more."""

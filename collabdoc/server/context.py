@@ -84,6 +84,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+NOTHING_RUNS = "default-src 'none'; sandbox; frame-ancestors 'none'"
+"""The Content-Security-Policy of every answer but the editor's page."""
 SESSION_COOKIE = "collabdoc_session"
 LINK_COOKIE = "collabdoc_share_"
 

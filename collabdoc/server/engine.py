@@ -21,6 +21,7 @@ from collabdoc.config import Settings
 from collabdoc.errors import CollabdocError
 from collabdoc.helper import Helper
 from collabdoc.links import Links
+from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
 from collabdoc.revocations import Revocations
 from collabdoc.rooms import Rooms
@@ -31,6 +32,7 @@ from collabdoc.server.inside import InsideLine
 from collabdoc.store.base import Store
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
+from collabdoc.underway import Underway
 from collabdoc.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -44,15 +46,21 @@ class Engine:
     """Documents, who has them open, and their store, on the running loop. `async with` starts, drains and stops it."""
 
     def __init__(
-        self, settings: Settings, *, authenticator: Authenticator | None = None, store: Store | None = None
+        self,
+        settings: Settings,
+        *,
+        authenticator: Authenticator | None = None,
+        store: Store | None = None,
+        underway: Underway | None = None,
     ) -> None:
-        """`store` and `authenticator` take the place of those that the settings name.
+        """`store` and `authenticator` take the place of those that the settings name; a watchdog reads `underway`.
 
         Raises `UsageError` where the settings name no authenticator, or an open server that others can reach.
         """
         self.settings = settings
         self._authenticator = authenticator or make_authenticator(settings, self._is_revoked)
         self._store = store
+        self._underway = underway or Underway(settings.limits.update_bytes)
         self._inside: set[InsideLine] = set()
         self._deadline_s: float | None = None  # for the shutdown, once it has begun
 
@@ -66,6 +74,8 @@ class Engine:
             writer = await stack.enter_async_context(Writer(store, limits))
             revocations = Revocations(store, reader, writer, limits, now_s=time.time)
             await revocations.load()
+            quarantine = Quarantine(self.settings.data, limits.standstills_per_document)
+            quarantine.load()
             links = Links(store, reader, writer, limits, now_ms=lambda: time.time_ns() // 1_000_000)
             helper = await stack.enter_async_context(
                 Helper(memory_bytes=limits.helper_memory_bytes, timeout_s=limits.helper_s)
@@ -74,7 +84,13 @@ class Engine:
             turn = Turn()
             turn.send.do = send_all
             self.rooms = await stack.enter_async_context(
-                Rooms(store, reader, writer, helper, limits, server=server, turn=turn)
+                Rooms(
+                    *(store, reader, writer, helper, limits),
+                    server=server,
+                    turn=turn,
+                    underway=self._underway,
+                    quarantine=quarantine,
+                )
             )
             access = Access(self._authenticator, links, now_s=time.time)
             self.context = Context(self.settings, self.rooms, access, links, revocations, turn, time.monotonic)

@@ -7,7 +7,7 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 
 from collabdoc.server.connection import Connection, Speaker
-from collabdoc.server.context import Context, host_allowed, origin_allowed
+from collabdoc.server.context import NOTHING_RUNS, Context, host_allowed, origin_allowed
 from collabdoc.server.frames import TOO_BIG
 
 
@@ -19,6 +19,10 @@ class Handshake(WebSocketHandler):
 
     def initialize(self, context: Context) -> None:
         self.context = context
+
+    def set_default_headers(self) -> None:
+        self.set_header("Content-Security-Policy", NOTHING_RUNS)
+        self.set_header("X-Content-Type-Options", "nosniff")
 
     @abstractmethod
     def speak(self, connection: Connection, subprotocol: str | None) -> Speaker:

@@ -10,6 +10,8 @@ from importlib.resources.abc import Traversable
 
 from tornado.web import HTTPError, RequestHandler
 
+from collabdoc.server.context import NOTHING_RUNS
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: https:; "
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -62,6 +64,7 @@ class _AssetHandler(RequestHandler):
         self.assets = assets
 
     def set_default_headers(self) -> None:
+        self.set_header("Content-Security-Policy", NOTHING_RUNS)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
 

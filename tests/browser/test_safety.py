@@ -3,11 +3,15 @@
 That no page ran a foreign script, opened a dialog or broke the Content-Security-Policy is what `Watch` looks at.
 """
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
 
 from collabdoc.client import connect
+from collabdoc.content import import_content
+from collabdoc.transfer import ServerPlace
 from tests.browser.conftest import People
 from tests.browser.proxy import Network
 from tests.browser.story import Person, Watch
@@ -102,6 +106,33 @@ def test_pasted_html_brings_its_words_and_nothing_that_runs(ana: Person, ben: Pe
     expect(ben.editor.locator("strong")).to_have_text("words")
     for person in (ana, ben):
         expect(person.editor.locator("script, [onclick], [onerror], [href^=javascript]")).to_have_count(0)
+
+
+HOSTILE_HTML = f"""<title>{MARKUP}</title><body onload="alert('run')"><p onclick="alert('run')">imported words</p>
+{MARKUP}<svg onload="alert('run')"><a href="javascript:alert('run')">svg</a></svg>
+<iframe srcdoc="<script>alert('run')</script>"></iframe>
+<a href="{SCRIPTS[0]}">link one</a><a href="{SCRIPTS[2]}">link two</a><math href="{SCRIPTS[0]}">x</math>"""
+HOSTILE_MARKDOWN = f"""# imported words\n\n[link one]({SCRIPTS[0]}) [link two](<{SCRIPTS[2]}>) {MARKUP}
+
+![x](x "onerror=alert(1)")\n\n<p onclick="alert('run')">html</p>\n\n<{SCRIPTS[0]}>\n"""
+
+
+@pytest.mark.parametrize(("format_", "content"), [("html", HOSTILE_HTML), ("markdown", HOSTILE_MARKDOWN)])
+def test_an_imported_file_brings_its_words_and_nothing_that_runs(
+    ana: Person, shared_server: ServerProcess, network: Network, format_: str, content: str
+) -> None:
+    name = f"safety/imported-{format_}"
+    update = import_content(content.encode(), format_, kind="rich", title=None)
+    network.run(ServerPlace(shared_server.url, None).put(name, update))
+    ana.opens(name)
+    ana.sees("imported words")
+    runs = "script, iframe, [onclick], [onerror], [onload], [href^=javascript], [href^=data]"
+    expect(ana.editor.locator(runs)).to_have_count(0)
+    for link in ana.editor.locator("a").all():
+        link.click(modifiers=["ControlOrMeta"])
+    exported = network.run(ServerPlace(shared_server.url, None).get(name, "html")).decode()
+    assert "imported words" in exported
+    assert not re.search(r"""<(script|iframe|svg)|<[^>]* (on\w+=|href="\s*(javascript|data))""", exported)
 
 
 def test_what_a_newer_editor_wrote_is_shown_and_left_alone(

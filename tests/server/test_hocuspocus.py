@@ -47,7 +47,7 @@ class HeldStore(SqliteStore):
         self.goes_on.set()
         self.is_full = False
 
-    def append(self, appends: Sequence[Append]) -> list[int]:
+    def append(self, appends: Sequence[Append]) -> list[int | None]:
         self.goes_on.wait()
         if self.is_full:
             raise StoreError("the disk is full")

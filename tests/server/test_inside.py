@@ -100,7 +100,7 @@ async def test_an_edit_is_not_saved_before_it_is_committed(start_server: ServerF
 class _Disk(SqliteStore):
     is_full = False
 
-    def append(self, appends: Sequence[Append]) -> list[int]:
+    def append(self, appends: Sequence[Append]) -> list[int | None]:
         if self.is_full:
             raise StoreError("the disk is full")
         return super().append(appends)

@@ -10,6 +10,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import ClientMessage, Open, Opened, ServerMessage
 from collabdoc.server.app import Server
+from tests.process import ServerProcess
 
 HEARD_WITHIN_S = 10
 
@@ -26,7 +27,11 @@ class Wire:
 
     @classmethod
     async def connect(
-        cls, server: Server, *, subprotocols: list[str] | None = None, headers: dict[str, str] | None = None
+        cls,
+        server: Server | ServerProcess,
+        *,
+        subprotocols: list[str] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> "Wire":
         request = HTTPRequest(f"ws://127.0.0.1:{server.port}/ws", headers=headers or {})
         offered = [native.SUBPROTOCOL] if subprotocols is None else subprotocols

@@ -1,0 +1,197 @@
+"""Hostile bytes for a running server, in every dialect and over HTTP, while two bystanders write in the same document.
+
+    python -m tests.reliability.fuzz_server --seconds 60 --seed 1
+
+The bystanders have to keep their connections, agree in the end and have everything saved. Told are how long an edit
+takes from one to the other, before and during the attack, how long the server stood still at most, as seen by one that
+pings all the time, and how its memory grew.
+"""
+
+import argparse
+import asyncio
+import concurrent.futures
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pycrdt import Doc, Map
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from collabdoc.protocol import native
+from collabdoc.protocol.messages import Closed, Open, Opened, Ping, Saved, Update, Updates
+from tests.process import ServerProcess
+from tests.reliability.attackers import DOCUMENTS, attack
+
+MEMORY_DRIFT_BYTES = 20 * 2**20
+_EVERY_S = 0.02
+_ROOT = "bystanders"
+_SETTLED_S = 4.0
+
+
+@dataclass(slots=True)
+class Figures:
+    """Of one phase."""
+
+    edits_ms: list[float] = field(default_factory=list)
+    pings_ms: list[float] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        edits = sorted(self.edits_ms)
+        return (
+            f"{len(edits)} edits, p50 {statistics.median(edits):.1f} ms, p99 {edits[int(len(edits) * 0.99)]:.1f} ms, "
+            f"longest {edits[-1]:.0f} ms; ping at most {max(self.pings_ms):.0f} ms"
+        )
+
+
+class Bystander:
+    """One honest client: keeps a map of its own in the document."""
+
+    def __init__(self, figures: Figures) -> None:
+        self.figures = figures
+        self.doc: Doc[Any] = Doc()
+        self.sent = self.saved = 0
+        self.closed: object = None
+        self._values: Map[Any] = self.doc.get(_ROOT, type=Map)
+        self._opened = asyncio.Event()
+        self._ponged = asyncio.Event()
+        self._hears = False
+        self._subscriptions = (self.doc.observe(self._note), self._values.observe(self._hear))
+
+    async def connect(self, port: int) -> None:
+        request = HTTPRequest(f"ws://127.0.0.1:{port}/ws")
+        self._socket: WebSocketClientConnection = await websocket_connect(
+            request, subprotocols=[native.SUBPROTOCOL], max_message_size=2**27
+        )
+        self._say(Open(1, DOCUMENTS[0], b"\x00"))
+        self.reading = asyncio.create_task(self._read())
+        await self._opened.wait()
+
+    def writes(self, key: str) -> None:
+        self._values[key] = time.monotonic()
+
+    async def pings(self) -> None:
+        while True:
+            began_s = time.monotonic()
+            self._ponged.clear()
+            self._say(Ping(1))
+            await self._ponged.wait()
+            self.figures.pings_ms.append(1000 * (time.monotonic() - began_s))
+            await asyncio.sleep(0.005)
+
+    def read(self) -> dict[str, float]:
+        return dict(self._values.to_py() or {})
+
+    def _say(self, message: Any) -> None:
+        self._socket.write_message(native.encode_client(message), binary=True).add_done_callback(
+            lambda done: done.exception()
+        )
+
+    def _note(self, event: Any) -> None:
+        if not self._hears:
+            self.sent += 1
+            self._say(Update(1, self.sent, event.update))
+
+    def _hear(self, event: Any) -> None:
+        if self._hears and self._opened.is_set():
+            now_s = time.monotonic()
+            self.figures.edits_ms += [1000 * (now_s - self._values[key]) for key in event.keys]
+
+    async def _read(self) -> None:
+        while isinstance(frame := await self._socket.read_message(), bytes):
+            match native.decode_server(frame):
+                case Opened(update=update):
+                    self._apply(update)
+                    self._opened.set()
+                case Updates(updates=updates):
+                    for update in updates:
+                        self._apply(update)
+                case Saved(id=id_):
+                    self.saved = id_
+                case Closed() as closed:
+                    self.closed = closed
+                    return
+                case _:
+                    self._ponged.set()
+        self.closed = self.closed or "the socket"
+
+    def _apply(self, update: bytes) -> None:
+        self._hears = True
+        self.doc.apply_update(update)
+        self._hears = False
+
+
+async def run(seconds: float, seed: int, data: Path) -> list[str]:
+    """What went wrong."""
+    quiet, attacked = Figures(), Figures()
+    os.environ["COLLABDOC_LIMITS__ROOM_IDLE_S"] = "2"
+    with ServerProcess(data) as server:
+        writer, reader, pinged = Bystander(Figures()), Bystander(quiet), Bystander(quiet)
+        bystanders = (writer, reader, pinged)
+        for bystander in bystanders:
+            await bystander.connect(server.port)
+        pinging = asyncio.create_task(pinged.pings())
+        loop = asyncio.get_running_loop()
+        number = 0
+
+        async def write(until_s: float) -> None:
+            nonlocal number
+            while time.monotonic() < until_s and not any(bystander.closed for bystander in bystanders):
+                writer.writes(str(number))
+                number += 1
+                await asyncio.sleep(_EVERY_S)
+
+        await write(time.monotonic() + max(2.0, seconds / 10))
+        memory_bytes = _memory_bytes(server.pid)
+        reader.figures = pinged.figures = attacked
+        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            attacking = loop.run_in_executor(pool, attack, server.port, seed, seconds)
+            await write(time.monotonic() + seconds + 1)
+            sent = await attacking
+        await asyncio.sleep(_SETTLED_S)
+        wrong = []
+        pinging.cancel()
+        for bystander, what in zip(bystanders, ("who writes", "who reads", "who is pinged"), strict=True):
+            if bystander.closed:
+                wrong.append(f"{what} lost the document: {bystander.closed}")
+        if writer.saved != writer.sent:
+            wrong.append(f"{writer.sent - writer.saved} edits are not saved")
+        if reader.read() != writer.read() or len(reader.read()) != number:
+            wrong.append(f"of {number} edits {len(reader.read())} came")
+        grown = _memory_bytes(server.pid) - memory_bytes
+        if grown > MEMORY_DRIFT_BYTES:
+            wrong.append(f"the memory grew by {grown} bytes")
+        print(f"before: {quiet}\nduring: {attacked}")
+        print(f"{sum(sent.values())} inputs: {dict(sent)}")
+        print(f"memory {grown / 2**20:+.1f} MiB from {memory_bytes / 2**20:.0f} MiB")
+        for bystander in bystanders:
+            bystander.reading.cancel()
+            bystander._socket.close()
+        if server.terminate() != 0:
+            wrong.append("the server did not stop in order")
+    return wrong
+
+
+def _memory_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60, help="of the attack (default: 60)")
+    parser.add_argument("--seed", type=int, default=1, help="the same attackers again (default: 1)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = asyncio.run(run(arguments.seconds, arguments.seed, Path(folder)))
+    print("\n".join(wrong) or "nothing went wrong")
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Each limit that a client can meet: just under it all is well, just over it the answer says so.
+
+Those of time, of queues and of the store have theirs beside what they bound.
+"""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient
+
+from collabdoc.awareness import Entry, encode
+from collabdoc.config import Limits
+from collabdoc.protocol.lib0 import write_state_vector
+from collabdoc.protocol.messages import Awareness, Closed, GoAway, Open, Opened, Ping, Pong, Rejected, Saved, Update
+from tests.conftest import ServerFactory
+from tests.protocol.crafting import after, first, section, update
+from tests.server.wire import Wire, typed
+
+pytestmark = pytest.mark.gen_test(timeout=30)
+
+LIMIT = 200
+
+
+def of_bytes(size: int) -> bytes:
+    update = typed("x" * (size - 20))
+    return typed("x" * (size - 20 + size - len(update)))
+
+
+def of_parts(count: int) -> bytes:
+    # A section counts for ten.
+    return update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(count - 11))))
+
+
+def of_clients(count: int) -> bytes:
+    return write_state_vector(dict.fromkeys(range(count), 1))
+
+
+def of_presence(size: int) -> bytes:
+    whole = encode([Entry(1, 1, b'{"a":"' + b"x" * (size - 20) + b'"}')])
+    return encode([Entry(1, 1, b'{"a":"' + b"x" * (size - 20 + size - len(whole)) + b'"}')])
+
+
+def test_what_is_sent_here_has_the_size_that_it_claims() -> None:
+    for size in (LIMIT, LIMIT + 1):
+        assert len(of_bytes(size)) == len(of_presence(size)) == size
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "fits"),
+    [("update_bytes", of_bytes, LIMIT), ("document_bytes", of_bytes, LIMIT - 2), ("update_parts", of_parts, LIMIT)],
+)
+async def test_an_edit_over_its_limit_is_rejected(
+    start_server: ServerFactory, name: str, make: Callable[[int], bytes], fits: int
+) -> None:
+    """A document without content has two bytes."""
+    server = await start_server(limits=Limits.model_validate({name: LIMIT}))
+    alice, bob = await Wire.connect(server), await Wire.connect(server)
+    await alice.opens("under")
+    alice.says(Update(1, 1, make(fits)))
+    await alice.hears(Saved)
+    await bob.opens("over")
+    bob.says(Update(1, 1, make(fits + 1)))
+    assert (await bob.hears(Rejected)).code == 4413
+    assert (await bob.hears(Closed)).code == 4413
+    alice.says(Ping(1))
+    await alice.hears(Pong)
+
+
+async def test_a_document_does_not_grow_past_its_limit_by_many_edits(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(document_bytes=LIMIT))
+    alice = await Wire.connect(server)
+    await alice.opens("a")
+    alice.says(Update(1, 1, of_bytes(LIMIT - 30)))
+    await alice.hears(Saved)
+    alice.says(Update(1, 2, typed("x", client_id=2)))
+    await alice.hears(Saved)
+    alice.says(Update(1, 3, typed("x" * 30, client_id=3)))
+    assert (await alice.hears(Rejected)).code == 4413
+
+
+async def test_a_state_vector_over_its_limit_closes_the_channel(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(state_vector_clients=LIMIT))
+    alice = await Wire.connect(server)
+    alice.says(Open(1, "a", of_clients(LIMIT)), Open(2, "b", of_clients(LIMIT + 1)))
+    await alice.hears(Opened)
+    closed = await alice.hears(Closed)
+    assert (closed.channel, closed.code) == (2, 4400)
+
+
+async def test_presence_over_its_limit_closes_the_channel(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(awareness_bytes=LIMIT))
+    alice, bob = await Wire.connect(server), await Wire.connect(server)
+    await bob.opens("a")
+    await alice.opens("a")
+    alice.says(Awareness(1, of_presence(LIMIT)))
+    await bob.hears(Awareness)
+    alice.says(Awareness(1, of_presence(LIMIT + 1)))
+    assert (await alice.hears(Closed)).code == 4400
+
+
+async def test_more_clients_than_a_session_may_announce_are_not_taken(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(awareness_clients=3))
+    alice = await Wire.connect(server)
+    await alice.opens("a")
+    alice.says(Awareness(1, encode([Entry(client, 1, b"{}") for client in range(3)])), Ping(1))
+    await alice.hears(Pong)
+    assert server.rooms.dropped_presence == 0
+    alice.says(Awareness(1, encode([Entry(client, 1, b"{}") for client in range(4)])), Ping(2))
+    await alice.hears(Pong)
+    assert server.rooms.dropped_presence == 1
+
+
+async def test_a_frame_has_its_limit_to_the_byte(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(frame_bytes=LIMIT))
+    alice = await Wire.connect(server)
+    await alice.opens("a")
+    alice.says_bytes(b"\x92\x63\xc5" + (LIMIT - 5).to_bytes(2, "big") + bytes(LIMIT - 5))
+    alice.says(Ping(1))
+    await alice.hears(Pong)
+    alice.says_bytes(b"\x92\x63\xc5" + (LIMIT - 4).to_bytes(2, "big") + bytes(LIMIT - 4))
+    assert await alice.is_closed() == 1009
+
+
+async def test_a_request_has_its_limit_to_the_byte(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(http_body_bytes=LIMIT))
+
+    async def post(size: int) -> int:
+        body = json.dumps({"name": f"of/{size}", "title": "", "kind": "text"})
+        answer = await AsyncHTTPClient().fetch(
+            f"{server.url}/api/documents", method="POST", body=body.ljust(size), raise_error=False
+        )
+        return answer.code
+
+    assert await post(LIMIT) == 201
+    assert await post(LIMIT + 1) == 400
+
+
+async def test_a_list_has_its_limit(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(list_documents=2))
+    for name in "abc":
+        await server.rooms.create(name, title="", kind="text")
+    for asked, given in ((1, 1), (2, 2), (3, 2)):
+        answer = await AsyncHTTPClient().fetch(f"{server.url}/api/documents?limit={asked}")
+        assert len(json.loads(answer.body)["documents"]) == given
+
+
+async def test_clients_are_called_back_within_their_spread(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(goaway_spread_s=0.001))
+    wires = [await Wire.connect(server) for _ in range(5)]
+    await server.engine.say_goodbye()
+    for wire in wires:
+        assert (await wire.hears(GoAway)).retry_after_ms in (0, 1)
