@@ -22,6 +22,8 @@ MAX_CLOCK_STEP = 2**20
 MAX_CLOCK = 2**31 - 1
 MAX_REMEMBERED = 1024
 """Clients that have left, of which the removal can still be told."""
+_HEAD_BYTES = 24
+"""What stands before a state, at most: client, clock and the length."""
 _MAX_STRANGERS = 64
 """How many clients one update may name that were never here."""
 _REMOVED = b"null"
@@ -128,7 +130,7 @@ class Awareness:
         if count > len(self._known) + len(self._left) + _MAX_STRANGERS:
             raise Malformed(f"an awareness update names {count} clients, more than there are")
         mine: list[Entry] = []
-        for entry in decode(update, max_bytes=self._max_bytes * (1 + len(self._known))):
+        for entry in decode(update, max_bytes=self._max_bytes * (1 + len(self._known)) + _HEAD_BYTES * (1 + count)):
             before = self._known.get(entry.client)
             if before is None and entry.clock <= self._left.get(entry.client, -1):
                 # From before it left. Peers take nothing older than the removal: told of it, a client that is back

@@ -54,6 +54,7 @@ PATHS = [
     "/share",
     "/ws",
     "/yjs/a",
+    "/hocuspocus",
     "/healthz",
     "/readyz",
     "/api/documents",
@@ -65,8 +66,6 @@ PATHS = [
     "/api/documents/a/links/00",
     "/static/favicon.svg",
     "/static/nothing.js",
-    "/yjs/a",
-    "/hocuspocus",
     "/nothing",
     "/d",
 ]
