@@ -28,6 +28,7 @@ from collabdoc.guard import Guard
 from collabdoc.helper import Helper
 from collabdoc.life import State
 from collabdoc.loading import load_document
+from collabdoc.memory import give_back
 from collabdoc.protocol.messages import Awareness, Update
 from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
@@ -81,6 +82,7 @@ class Rooms:
         self._lost: set[str] = set()
         """Names whose row went while they were open: made anew they would look empty. A restart looks again."""
         self._draining = False
+        self._came_or_went = False  # documents, since memory was given back
         self._told_end = False
         self.dropped_presence = 0
         """Entries of presence that were not taken: for another session's client id, or a clock that jumped."""
@@ -236,6 +238,7 @@ class Rooms:
             raise Overloaded("the document cannot be loaded now, try again") from error
         updates = [entry.update for entry in loaded.tail]
         self._slots[name] = Slot(room, len(updates), sum(map(len, updates)), self._monotonic())
+        self._came_or_went = True
         return room
 
     async def _make_room(self, loaded: Loaded) -> Room:
@@ -357,6 +360,9 @@ class Rooms:
             await asyncio.sleep(min(_TICK_S, self._limits.room_idle_s / 2))
             try:
                 self._tick()
+                if self._came_or_went:
+                    self._came_or_went = False
+                    await self._reader.call(give_back)
             except Exception:
                 log.exception("the round over idle documents failed")
 
@@ -378,6 +384,7 @@ class Rooms:
                 else:
                     slot.room.close(Restarting("the document left memory"))
                     del self._slots[slot.room.name]
+                    self._came_or_went = True
 
     def _tell_end(self) -> None:
         """Who waits for a commit that will never come opens again, and is told why edits are refused."""

@@ -10,7 +10,8 @@ from types import TracebackType
 
 STARTED_WITHIN_S = 30
 
-SERVE = ("-m", "collabdoc", "serve")
+WATCHED = ("-m", "collabdoc", "serve")
+SERVE = (*WATCHED, "--no-watchdog")
 
 
 class ServerProcess:
@@ -23,7 +24,6 @@ class ServerProcess:
         port: int = 0,
         program: tuple[str, ...] = SERVE,
         environment: Mapping[str, str] | None = None,
-        watchdog: bool = False,
     ) -> None:
         """`program` is another one with the same flags; `environment` is added to this process's own."""
         self.data = data
@@ -31,7 +31,6 @@ class ServerProcess:
         self.flags = flags
         self.environment = environment or {}
         self.port = port
-        self._watchdog = watchdog
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "ServerProcess":
@@ -51,7 +50,6 @@ class ServerProcess:
     def start(self) -> None:
         """Returns once the server says that it listens."""
         command = [sys.executable, *self.program, "--port", str(self.port), "--data", str(self.data)]
-        command += [] if self._watchdog else ["--no-watchdog"]
         self._process = subprocess.Popen(
             [*command, *self.flags],
             stdout=subprocess.PIPE,

@@ -16,7 +16,7 @@ from collabdoc.protocol.messages import Closed, Open, Opened, Rejected, Saved, U
 from collabdoc.quarantine import FOLDER
 from collabdoc.store.base import Append, Snapshot
 from collabdoc.store.sqlite import SqliteStore
-from tests.process import ServerProcess
+from tests.process import WATCHED, ServerProcess
 from tests.protocol.crafting import ROOT, first, section, string, uint, update
 from tests.server.wire import Wire, text_of, typed
 
@@ -40,7 +40,7 @@ SLOW_SNAPSHOT = update(section(2, 0, *[b"\x28\x01\x04meta\x05title\x01\x7e"] * 1
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerProcess]:
     monkeypatch.setenv("COLLABDOC_LIMITS__STALL_S", "1.5")
-    with ServerProcess(tmp_path, watchdog=True) as running:
+    with ServerProcess(tmp_path, program=WATCHED) as running:
         yield running
 
 

@@ -105,6 +105,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     with ExitStack() as stack:
         db = stack.enter_context(closing(_connect(f"{path.absolute().as_uri()}?mode=ro")))
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file
+        db.execute("PRAGMA cache_size = -256")  # KiB: what is read whole is not read again, and the system has it, too
         stack.pop_all()
     return db
 

@@ -135,7 +135,7 @@ async def test_a_server_that_is_killed_loses_nothing_that_was_reported(
 ) -> None:
     """What was not yet committed is lost with it, was not reported, and comes again from the provider."""
     data = tmp_path / "data"
-    with ServerProcess(data, program=("-m", "tests.held", "serve")) as server:
+    with ServerProcess(data, program=("-m", "tests.held", "serve", "--no-watchdog")) as server:
         ana, ben = await join(run_program, server, version), await join(run_program, server)
         await ana.is_saved()
         ana.does("type", text="saved ")

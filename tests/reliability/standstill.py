@@ -15,14 +15,14 @@ from pathlib import Path
 from tornado.httpclient import AsyncHTTPClient
 
 from collabdoc.protocol.messages import Saved, Update
-from tests.process import ServerProcess
+from tests.process import WATCHED, ServerProcess
 from tests.protocol.crafting import update
 from tests.server.wire import Wire
 from tests.test_watchdog import BASE, SLOW
 
 
 async def away_s(folder: Path) -> float:
-    with ServerProcess(folder, watchdog=True) as server:
+    with ServerProcess(folder, program=WATCHED) as server:
         mallory = await Wire.connect(server)
         await mallory.opens("a")
         mallory.says(Update(1, 1, BASE))
