@@ -8,7 +8,7 @@ from benchmarks import texts
 from benchmarks.client import Client
 from benchmarks.figures import Bench, Case, Figure, Goal, Measured, Value
 from benchmarks.load import Load, generating
-from benchmarks.server import Failed, Server, running
+from benchmarks.server import Failed, Server, running, stop, temporary_folder
 from benchmarks.targets import Target
 
 _DOCUMENTS, _CLIENTS = 20, 100
@@ -19,6 +19,10 @@ _LASTS_S = 600.0  # the generator is ended before
 
 def _everyone(_: Target) -> bool:
     return True
+
+
+def _ours(target: Target) -> bool:
+    return target.is_ours
 
 
 def _with_document(target: Target) -> bool:
@@ -67,6 +71,34 @@ async def _rejoin(bench: Bench, server: Server, update: bytes, clients: int) -> 
         return single_s, _opening_cpu_s(bench, server, clients, len(update))
 
 
+def _measure_rejoin_cold(bench: Bench, target: Target) -> Measured:
+    """The same after a restart: the document is on the disk, and nobody has opened it yet."""
+    clients = 10 if bench.is_quick else _REJOINING
+    update = texts.paper(bench.launcher.cache.folder, 2_000 if bench.is_quick else texts.PAPER_EDITS)
+    took_s: dict[int, list[float]] = {1: [], clients: []}
+    with temporary_folder(bench.launcher) as folder:
+        with running(bench.launcher, target, folder) as server:
+            asyncio.run(_write(server, update))
+            stop(server)
+        for _ in range(1 if bench.is_quick else 3):
+            for number, each in took_s.items():
+                with running(bench.launcher, target, folder) as server:
+                    each.append(_opening_cpu_s(bench, server, number, len(update) // 2))
+                    stop(server)
+    single_s, many_s = median(took_s[1]), median(took_s[clients])
+    detail = {"single_s": single_s, "many_s": many_s, "clients": clients}
+    return {
+        "rejoin-cold: CPU of 100": Value(1000 * many_s, detail=detail),
+        "rejoin-cold: 100 to 1": Value(many_s / single_s),
+    }
+
+
+async def _write(server: Server, update: bytes) -> None:
+    async with Client.connect(server, "benchmark-0") as client:
+        await client.open()
+        await client.put(update)
+
+
 def _opening_cpu_s(bench: Bench, server: Server, clients: int, size: int) -> float:
     load = Load(clients=clients, warmup_s=0, seconds=0.1, together=True)
     with generating(bench.launcher.cache, server, load) as generator:
@@ -85,8 +117,17 @@ CASES = (
     Case("idle", (Figure("idle: memory", "KiB", False, (Goal(13),)),), _everyone, _measure_idle),
     Case(
         "rejoin",
-        (Figure("rejoin: CPU of 100", "ms", False), Figure("rejoin: 100 to 1", "ratio", False, (Goal(3),))),
+        (Figure("rejoin: CPU of 100", "ms", False), Figure("rejoin: 100 to 1", "ratio", False)),
         _with_document,
         _measure_rejoin,
+    ),
+    Case(
+        "rejoin-cold",
+        (
+            Figure("rejoin-cold: CPU of 100", "ms", False),
+            Figure("rejoin-cold: 100 to 1", "ratio", False, (Goal(3),)),
+        ),
+        _ours,
+        _measure_rejoin_cold,
     ),
 )
