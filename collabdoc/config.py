@@ -49,6 +49,10 @@ class Limits(BaseModel):
     awareness_clients: PositiveInt = Field(
         16, description="client ids that one session may announce; past it: not taken"
     )
+    deflate_least_bytes: PositiveInt = Field(16 * KIB, description="what OPENED brings is compressed from this size on")
+    deflate_bytes: PositiveInt = Field(
+        2 * MIB, description="the same up to this size; more would hold others up, and goes as it is"
+    )
     channels_per_socket: PositiveInt = Field(256, description="documents open on one socket; past it: 4429")
     outbox_bytes: PositiveInt = Field(
         1 * MIB, description="edits queued for one slow reader; past it: dropped for one difference"

@@ -31,7 +31,7 @@ from collabdoc.guard import Guard
 from collabdoc.life import State, transition
 from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
-from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
+from collabdoc.protocol.messages import DEFLATE, Awareness, Open, Opened, Update, Updates
 from collabdoc.protocol.update import UpdateInfo
 from collabdoc.recent import Recent
 from collabdoc.session import Announcement, Batch, Session
@@ -260,6 +260,9 @@ class Room:
             else:
                 newest = [entry.update for entry in self._uncommitted if entry.update is not None]
                 update = self._openings.get(opening.seq, lambda: merge(missed + newest))
+        encoding = None
+        if opening.accepts == DEFLATE and self._limits.deflate_least_bytes <= len(update) <= self._limits.deflate_bytes:
+            update, encoding = self._openings.deflate(update), DEFLATE
         return Opened(
             session.channel,
             self.epoch,
@@ -269,6 +272,7 @@ class Room:
             self._server,
             self._document.state_vector(),
             update,
+            encoding,
         )
 
     def _lacking(self, state_vector: bytes) -> bytes:

@@ -12,7 +12,7 @@ export default defineConfig({
     lib: { entry: 'src/index.ts', formats: ['es'], fileName: 'index' },
     rolldownOptions: {
       // Whoever imports two copies of Yjs gets two kinds of documents, so it stays outside, with all that imports it.
-      external: /^(yjs|y-protocols|lib0|@msgpack\/msgpack)(\/|$)/,
+      external: /^(yjs|y-protocols|lib0|fflate|@msgpack\/msgpack)(\/|$)/,
     },
   },
 })

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Mode = Literal["write", "read"]
+DEFLATE = "deflate"
+"""How a large update may come in OPENED: compressed as in RFC 1950 (zlib)."""
 
 
 # Client to server
@@ -23,6 +25,7 @@ class Open:
     token: str | None = None
     epoch: str | None = None
     seq: int | None = None
+    accepts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Opened:
     server: str
     state_vector: bytes
     update: bytes
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
 2. An unknown message type decodes to None and is ignored; everything else that is wrong is `Malformed`.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
@@ -14,6 +15,7 @@ import msgpack
 from collabdoc.errors import Malformed
 from collabdoc.protocol.lib0 import MAX_SAFE_INTEGER
 from collabdoc.protocol.messages import (
+    DEFLATE,
     Auth,
     Awareness,
     ClientMessage,
@@ -45,7 +47,7 @@ _BIN_WIDTHS = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 
 _FIELDS = {
     # type -> (class, kinds of its fields, how many a sender may leave out at the end)
-    _OPEN: (Open, ("channel", "name", "bytes", "str?", "str?", "uint?"), 3),
+    _OPEN: (Open, ("channel", "name", "bytes", "str?", "str?", "uint?", "str?"), 4),
     _CLOSE: (Close, ("channel",), 0),
     _UPDATE: (Update, ("channel", "id", "bytes"), 0),
     _AWARENESS: (Awareness, ("channel", "bytes"), 0),
@@ -54,7 +56,7 @@ _FIELDS = {
 }
 
 _SERVER_KINDS: dict[type, tuple[str, ...]] = {
-    Opened: ("channel", "str", "mode", "uint", "bool", "str", "bytes", "bytes"),
+    Opened: ("channel", "str", "mode", "uint", "bool", "str", "bytes", "bytes", "str?"),
     Closed: ("channel", "uint", "str"),
     Updates: ("channel", "uint", "updates"),
     Awareness: ("channel", "bytes"),
@@ -106,14 +108,19 @@ def _read_uint(frame: bytes, position: int) -> tuple[int, int]:
 def encode_client(message: ClientMessage) -> bytes:
     """Write one frame as a client does."""
     types = {Open: _OPEN, Close: _CLOSE, Update: _UPDATE, Awareness: _AWARENESS, Auth: _AUTH, Ping: _PING}
-    return _pack([types[type(message)], *astuple(message)])
+    fields = astuple(message)
+    if type(message) is Open and message.accepts is None:
+        fields = fields[:-1]
+    return _pack([types[type(message)], *fields])
 
 
 def encode_server(message: ServerMessage) -> bytes:
     """Write one frame as the server does."""
     match message:
-        case Opened(channel, epoch, mode, seq, resumed, server, state_vector, update):
+        case Opened(channel, epoch, mode, seq, resumed, server, state_vector, update, encoding):
             info = {"epoch": epoch, "mode": mode, "seq": seq, "resumed": resumed, "server": server}
+            if encoding is not None:
+                info["encoding"] = encoding
             return _pack([_OPENED, channel, info, state_vector, update])
         case Closed(channel, code, reason):
             return _pack([_CLOSED, channel, code, reason])
@@ -146,7 +153,7 @@ def decode_server(frame: bytes) -> ServerMessage | None:
     try:
         fields = msgpack.unpackb(frame, max_ext_len=0)
         message = _to_server_message(fields)
-    except (ValueError, KeyError, msgpack.UnpackException) as error:
+    except (ValueError, TypeError, KeyError, zlib.error, msgpack.UnpackException) as error:
         raise Malformed(f"a frame is not a message: {error!s:.100}") from None
     if message is not None:
         for kind, name in zip(_SERVER_KINDS[type(message)], message.__slots__, strict=True):
@@ -158,6 +165,8 @@ def _to_server_message(fields: Any) -> ServerMessage | None:
     match fields:
         case [1, channel, dict(info), state_vector, update, *_]:
             epoch, mode, seq = info["epoch"], info["mode"], info["seq"]
+            if info.get("encoding") == DEFLATE:
+                update = zlib.decompress(update)
             return Opened(channel, epoch, mode, seq, info["resumed"], info["server"], state_vector, update)
         case [2, channel, code, reason, *_]:
             return Closed(channel, code, reason)

@@ -2,7 +2,9 @@
 
 import json
 import tracemalloc
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from collabdoc.errors import Malformed
 from collabdoc.protocol import messages
-from collabdoc.protocol.messages import Awareness, Update, Updates
+from collabdoc.protocol.messages import DEFLATE, Awareness, Open, Opened, Update, Updates
 from collabdoc.protocol.native import (
     decode_client,
     decode_server,
@@ -182,3 +184,15 @@ def test_any_msgpack_array_is_a_message_or_malformed(type_: int, fields: list[An
 def test_presence_goes_both_ways(awareness: bytes, channel: int) -> None:
     message = Awareness(channel, awareness)
     assert decode_client(encode_client(message)) == decode_server(encode_server(message)) == message
+
+
+def test_an_update_that_came_deflated_is_read_as_it_was_before() -> None:
+    opened = Opened(1, "e", "write", 1, False, "s", b"\x00", zlib.compress(b"\x07" * 20_000), DEFLATE)
+    assert decode_server(encode_server(opened)) == replace(opened, update=b"\x07" * 20_000, encoding=None)
+    with pytest.raises(Malformed):
+        decode_server(encode_server(replace(opened, update=b"\x00\x00")))
+
+
+def test_a_client_that_can_inflate_says_so_last() -> None:
+    opening = Open(1, "d", b"\x00", None, "e", 1, DEFLATE)
+    assert decode_client(encode_client(opening)) == opening

@@ -12,7 +12,20 @@ from tornado.httpclient import AsyncHTTPClient
 from collabdoc.awareness import Entry, encode
 from collabdoc.config import Limits
 from collabdoc.protocol.lib0 import write_state_vector
-from collabdoc.protocol.messages import Awareness, Closed, GoAway, Open, Opened, Ping, Pong, Rejected, Saved, Update
+from collabdoc.protocol.messages import (
+    DEFLATE,
+    Awareness,
+    Closed,
+    GoAway,
+    Open,
+    Opened,
+    Ping,
+    Pong,
+    Rejected,
+    Saved,
+    Update,
+)
+from collabdoc.protocol.native import decode_server
 from tests.conftest import ServerFactory
 from tests.protocol.crafting import after, first, section, update
 from tests.server.wire import Wire, typed
@@ -145,3 +158,26 @@ async def test_clients_are_called_back_within_their_spread(start_server: ServerF
     await server.engine.say_goodbye()
     for wire in wires:
         assert (await wire.hears(GoAway)).retry_after_ms in (0, 1)
+
+
+@pytest.mark.parametrize(("least", "most", "expected"), [(0, 0, True), (1, 2, False), (-1, -1, False)])
+async def test_what_a_newcomer_is_sent_is_deflated_between_its_limits(
+    start_server: ServerFactory, least: int, most: int, *, expected: bool
+) -> None:
+    update = typed("x" * 500)
+    size = len(update)
+    server = await start_server(limits=Limits(deflate_least_bytes=size + least, deflate_bytes=size + most))
+    alice = await Wire.connect(server)
+    await alice.opens("a")
+    alice.says(Update(1, 1, update))
+    await alice.hears(Saved)
+    newcomer = await Wire.connect(server)
+    newcomer.says(Open(1, "a", b"\x00", accepts=DEFLATE))
+    frame = await newcomer.hears_frame()
+    assert frame is not None
+    assert (b"encoding" in frame, update in frame) == (expected, not expected)
+    opened = decode_server(frame)
+    assert isinstance(opened, Opened)
+    assert opened.update == update
+    newcomer.says(Open(2, "a", b"\x00"))
+    assert update in (await newcomer.hears_frame() or b"")

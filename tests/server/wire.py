@@ -48,11 +48,15 @@ class Wire:
         # The future only tells when the bytes have left; a closed socket is heard by `hears`.
         self.socket.write_message(frame, binary=isinstance(frame, bytes)).add_done_callback(lambda f: f.exception())
 
-    async def hears_any(self) -> ServerMessage | tuple[int | None, str | None]:
+    async def hears_frame(self) -> bytes | None:
         frame = await asyncio.wait_for(self.socket.read_message(), HEARD_WITHIN_S)
+        assert not isinstance(frame, str)
+        return frame
+
+    async def hears_any(self) -> ServerMessage | tuple[int | None, str | None]:
+        frame = await self.hears_frame()
         if frame is None:
             return self.socket.close_code, self.socket.close_reason
-        assert isinstance(frame, bytes)
         message = native.decode_server(frame)
         assert message is not None
         return message

@@ -124,7 +124,7 @@ _DEEP = b"\x91" * 100 + b"\x01"
 TOLERATED = [
     tolerated("OPEN without its optional fields", [1, 1, "d", b"\x00"], _OPEN_1),
     tolerated("OPEN without epoch and seq", [1, 1, "d", b"\x00", "t"], {**_OPEN_1, "token": "t"}),
-    tolerated("OPEN with a field of a later version", [1, 1, "d", b"\x00", None, None, None, 8], _OPEN_1),
+    tolerated("OPEN with a field of a later version", [1, 1, "d", b"\x00", None, None, None, None, 8], _OPEN_1),
     tolerated("CLOSE with a map at its end", [2, 1, {"reason": {"deep": [1, 2]}}], {"type": "close", "channel": 1}),
     tolerated(
         "PING with all kinds of values at its end",

@@ -16,6 +16,8 @@ export interface Open {
   readonly token: string | null
   readonly epoch: string | null
   readonly seq: number | null
+  /** How a large update may come in OPENED, if not only as it is. */
+  readonly accepts?: 'deflate'
 }
 
 export interface Close {

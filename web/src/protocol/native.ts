@@ -7,6 +7,7 @@
  */
 
 import { decode, encode } from '@msgpack/msgpack'
+import { unzlibSync } from 'fflate'
 
 import { type Bounds, checkBounds } from './bounds.js'
 import { ProtocolError } from './errors.js'
@@ -55,8 +56,9 @@ export function decodeServer(frame: Uint8Array, bounds: Bounds = SERVER_BOUNDS):
 function toFields(message: ClientMessage): unknown[] {
   switch (message.type) {
     case 'open': {
-      const { channel, document, stateVector, token, epoch, seq } = message
-      return [OPEN, channel, document, stateVector, token, epoch, seq]
+      const { channel, document, stateVector, token, epoch, seq, accepts } = message
+      const fields = [OPEN, channel, document, stateVector, token, epoch, seq]
+      return accepts === undefined ? fields : [...fields, accepts]
     }
     case 'close':
       return [CLOSE, message.channel]
@@ -84,7 +86,7 @@ function fromFields(fields: Fields): ServerMessage | null {
         resumed: info.boolean('resumed'),
         server: info.string('server'),
         stateVector: fields.bytes(3),
-        update: fields.bytes(4),
+        update: info.has('encoding', 'deflate') ? inflate(fields.bytes(4)) : fields.bytes(4),
       }
     }
     case CLOSED:
@@ -109,6 +111,14 @@ function fromFields(fields: Fields): ServerMessage | null {
       return { type: 'goaway', retryAfterMs: fields.uint(1), reason: fields.string(2) }
     default:
       return null
+  }
+}
+
+function inflate(data: Uint8Array): Uint8Array {
+  try {
+    return unzlibSync(data)
+  } catch (error) {
+    throw new ProtocolError(4400, `an update cannot be inflated: ${(error as Error).message}`)
   }
 }
 
@@ -140,6 +150,10 @@ class Fields {
     const value = this.values[key]
     if (typeof value === 'string') return value
     throw unexpected(key, value, 'a string')
+  }
+
+  has(key: string, value: string): boolean {
+    return this.values[key] === value
   }
 
   boolean(key: string): boolean {

@@ -118,7 +118,7 @@ export class Channel {
     const introduction = this.user.introduce()
     if (introduction === null || !this.#move('open')) return
     this.#number = this.#line.claimChannel(this)
-    this.send({ type: 'open', ...introduction })
+    this.send({ type: 'open', ...introduction, accepts: 'deflate' })
   }
 
   /** Try now what waits for its time. */

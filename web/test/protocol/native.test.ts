@@ -1,3 +1,5 @@
+import { deflateSync } from 'node:zlib'
+
 import { encode } from '@msgpack/msgpack'
 import { describe, expect, it } from 'vitest'
 
@@ -32,6 +34,12 @@ describe('what a client writes', () => {
     const frame = encodeClient({ type: 'open', channel: 1, document: 'd', stateVector: bytes('00'), ...nothing })
     expect(hex(frame)).toBe('970101a164c40100c0c0c0')
   })
+
+  it('says last that it can inflate', () => {
+    const some = { token: null, epoch: 'e', seq: 1, accepts: 'deflate' } as const
+    const frame = encodeClient({ type: 'open', channel: 1, document: 'd', stateVector: bytes('00'), ...some })
+    expect(hex(frame)).toBe('980101a164c40100c0a16501a76465666c617465')
+  })
 })
 
 describe('what a client reads', () => {
@@ -61,6 +69,13 @@ describe('what a client reads', () => {
       [[9, 500, 'bye'], { type: 'goaway', retryAfterMs: 500, reason: 'bye' }],
     ]
     for (const [fields, message] of messages) expect(decodeServer(encode(fields))).toEqual(message)
+  })
+
+  it('is an update that came deflated as it was before', () => {
+    const update = new Uint8Array(20_000).fill(7)
+    const fields = [1, 5, { ...info, encoding: 'deflate' }, bytes('00'), deflateSync(update)]
+    expect(decodeServer(encode(fields))).toMatchObject({ update })
+    expect(refusal(encode([1, 5, { ...info, encoding: 'deflate' }, bytes('00'), bytes('0000')]))).toBe(4400)
   })
 
   it('ignores elements and keys that a later version adds', () => {
