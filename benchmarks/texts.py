@@ -17,7 +17,7 @@ _RECORDING = HERE.parent.parent / "shared" / "data" / "automerge-paper.json.gz"
 _RUN = 20
 _WORDS = b"twenty letters long "
 _AUTHORS = (1, 2)
-_PART_BYTES = 1_000_000
+_PART_BYTES = 400_000
 _SEED = 4
 
 
@@ -33,7 +33,7 @@ def paper(cache: Path, edits: int = PAPER_EDITS) -> bytes:
 
 
 def alternating(size: int) -> list[bytes]:
-    """Updates of at most 1 MB of text that together make `size` bytes, by two who take turns every 20 characters.
+    """Updates of at most 0.4 MB of text that together make `size` bytes, by two who take turns every 20 characters.
 
     So each 20 characters stay an item of their own, as in text that was typed all over the place. Written as Yjs
     encodes it, because 500,000 insertions one by one take hours.

@@ -74,8 +74,12 @@ class Limits(BaseModel):
     commit_rows: PositiveInt = Field(5_000, description="edits in one commit")
     resume_entries: PositiveInt = Field(1_000, description="newest log entries kept for clients that come back")
     resume_bytes: PositiveInt = Field(128 * KIB, description="bytes of those entries")
-    snapshot_updates: PositiveInt = Field(2_000, description="log entries after which a snapshot is made")
-    snapshot_bytes: PositiveInt = Field(4 * MIB, description="log bytes after which a snapshot is made")
+    snapshot_updates: PositiveInt = Field(
+        2_000, description="log entries after which a snapshot is made; of a large document more"
+    )
+    snapshot_bytes: PositiveInt = Field(
+        4 * MIB, description="log bytes after which a snapshot is made; of a large document more"
+    )
     room_idle_s: PositiveFloat = Field(60.0, description="time after which a document nobody has open leaves memory")
     silence_s: PositiveFloat = Field(60.0, description="time without a byte after which a socket is closed: 4408")
     ping_s: PositiveFloat = Field(25.0, description="time without a byte after which a socket is pinged")

@@ -34,7 +34,7 @@ from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
 from collabdoc.room import Room
 from collabdoc.session import Session
-from collabdoc.snapshots import Snapshots
+from collabdoc.snapshots import Snapshots, is_due
 from collabdoc.store.base import DocumentRow, Loaded, Store
 from collabdoc.turn import Turn
 from collabdoc.underway import Underway
@@ -283,8 +283,7 @@ class Rooms:
         slot.room.committed(count, last_seq)
         slot.log_updates += count
         slot.log_bytes += size
-        limits = self._limits
-        if slot.log_updates >= limits.snapshot_updates or slot.log_bytes >= limits.snapshot_bytes:
+        if is_due(self._limits, slot.log_updates, slot.log_bytes, slot.room.size_bytes):
             self._start(slot, self._snapshot)
 
     def _lose(self, slot: Slot) -> None:

@@ -1,6 +1,7 @@
 """What one edit costs the server as a document, the number of documents and the log grow. collabdoc alone."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 from benchmarks import texts
@@ -14,6 +15,7 @@ _SIZES = {"1 KB": 1_000, "100 KB": 100_000, "1 MB": 1_000_000, "10 MB": 10_000_0
 _DOCUMENTS = (1, 100, 1_000, 10_000)
 _LOG_EDITS = (0, 10_000, 50_000)
 _RATE, _LOG_RATE = 500.0, 2_000.0
+_IDLE_SHARE = 0.05
 _GOAL = (Goal(1.5),)
 
 
@@ -29,6 +31,7 @@ def _measure_size(bench: Bench, target: Target) -> Measured:
         parts = texts.alternating(size)
         with running(bench.launcher, target) as server:
             asyncio.run(_put(server, parts))
+            _wait_until_idle(server)  # such a text leads to a snapshot, once
             found[f"growth: edit at {name}"] = _cost(bench, server, Load(clients=2, rate=_RATE, seconds=4))
     return {**found, "growth: most to least, size": _spread(found)}
 
@@ -67,6 +70,13 @@ def _cost(bench: Bench, server: Server, load: Load, number: int = 0) -> Value:
     if outcome.saved.count < outcome.edits:
         raise Failed(f"{server.target.name} acknowledged {outcome.saved.count} of {outcome.edits} edits")
     return Value(1e6 * outcome.server_cpu_s / outcome.edits)
+
+
+def _wait_until_idle(server: Server) -> None:
+    used_s = -1.0
+    while server.cpu_s() - used_s > _IDLE_SHARE:
+        used_s = server.cpu_s()
+        time.sleep(1)
 
 
 def _spread(found: dict[str, Value]) -> Value:
