@@ -203,13 +203,15 @@ async def _agree(writers: Sequence[Writer]) -> Seen:
 
 
 async def _cut_off(gone: Writer, writers: Sequence[Writer], line: Line) -> float:
-    """How long until all the others knew, in seconds; then it comes back, and they know that too."""
-    line.cut()
+    """How long until all the others knew, in seconds; then it comes back and all type on, and they know that too."""
     since_s = time.monotonic()
+    line.cut()
     async with asyncio.timeout(_SETTLED_WITHIN_S):
         await asyncio.gather(*(writer.misses(gone.name) for writer in writers if writer is not gone))
     took_s = time.monotonic() - since_s
     line.heal()
+    for writer in writers:
+        writer.replaces(0.5, 0, "and on")
     await _agree(writers)
     return took_s
 
