@@ -2,6 +2,8 @@
 
 1. The own state goes out when the channel opens and when it changes, at most every 50 ms, and the last state wins.
 2. The server says who left: while the line is fine nobody is dropped for being silent; once it is lost, all are.
+3. The own state is said again every 15 s: clients of y-protocols drop who was silent for 30 s, and one that lost its
+   line takes nobody back before a newer clock.
 """
 
 import json
@@ -18,6 +20,7 @@ from collabdoc.listeners import Listeners
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.05
+RENEWAL_S = 15.0
 
 
 class Presence:
@@ -32,6 +35,7 @@ class Presence:
         self._is_open = False
         self._sent_s: float | None = None
         self._timer: Timer | None = None
+        self._renewal: Timer | None = None
         self._others: dict[int, dict[str, Any]] = {}
         self._listeners: Listeners[frozenset[int]] = Listeners()
 
@@ -71,7 +75,7 @@ class Presence:
 
     def closed(self) -> None:
         self._is_open = False
-        self._cancel_timer()
+        self._cancel_timers()
         gone = frozenset(self._others)
         self._others.clear()
         if gone:
@@ -98,11 +102,18 @@ class Presence:
             self._listeners.tell(changed)
 
     def _flush(self) -> None:
-        self._cancel_timer()
+        self._cancel_timers()
         self._sent_s = self._timers.now_s()
         self._send(encode([Entry(self.client_id, self._clock, self._state)]))
+        if self._state != b"null":
+            self._renewal = self._timers.call_later(RENEWAL_S, self._renew)
 
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _renew(self) -> None:
+        self._clock += 1
+        self._flush()
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._timer, self._renewal):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._renewal = None

@@ -6,8 +6,10 @@ from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
+from pycrdt import Assoc, Text
 
-from tests.browser.proxy import Network
+from collabdoc.client import connect
+from tests.browser.proxy import Line, Network
 from tests.browser.site import serve_pages
 from tests.browser.story import COMES_BACK_MS, Person, Watch
 from tests.clients.project import CLIENTS, run, web_tool
@@ -120,3 +122,87 @@ def test_two_people_write_in_one_document_and_find_it_again(
     ana.types(" Late.")
     server.start()
     ben.sees("Late.", within_ms=COMES_BACK_MS)
+
+
+class Robot:
+    """A Python program with a cursor, on the loop of the lines."""
+
+    name = "Robot"
+
+    def __init__(self, network: Network, line: Line, document: str) -> None:
+        self.line = line
+        self._network = network
+        self._client = connect(f"http://127.0.0.1:{line.port}")
+        network.run(self._client.__aenter__())
+        self._note = network.run(self._client.open(document))
+
+    def types(self, text: str) -> None:
+        async def write() -> None:
+            self._note.text().append(text)
+            content = self._note.doc.get("content", type=Text)
+            head = content.sticky_index(len(content), Assoc.BEFORE).to_json()
+            user = {"name": self.name, "color": "#7350d8"}
+            self._note.awareness.say({"user": user, "cursor": {"anchor": head, "head": head}})
+            await self._note.saved()
+
+        self._network.run(write())
+
+    def sees(self, text: str) -> None:
+        async def look() -> None:
+            while text not in str(self._note.text()):
+                await self._note.changed()
+
+        self._network.run(look())
+
+    def sees_carets_of(self, *names: str) -> None:
+        async def look() -> None:
+            others = self._note.awareness.others
+            while {state["user"]["name"] for state in others.values() if state.get("cursor")} != set(names):
+                await self._note.changed()
+
+        self._network.run(look())
+
+    def leaves(self) -> None:
+        self._network.run(self._client.__aexit__(None, None, None))
+
+
+def test_pages_of_every_dialect_and_a_python_program_write_in_one_document(
+    browser: Browser, network: Network, watch: Watch, server: ServerProcess, site: str
+) -> None:
+    ana, ben, cleo = (Person(browser, watch, name, network.line(server.port)) for name in ("Ana", "Ben", "Cleo"))
+    document = f"usual/{next(_documents)}"
+    cleo.opens_new(document, kind="text")
+    cleo.types("Cleo was first. ")
+    pages = {Y_WEBSOCKET: Writer(ana, site, "codemirror"), HOCUSPOCUS: Writer(ben, site, "codemirror")}
+    for provider, page in pages.items():
+        page.opens(document, provider)
+        page.sees("Cleo was first.")
+        page.types(f"{page.person.name} as well. ")
+    robot = Robot(network, network.line(server.port), document)
+    robot.types("A program, too. ")
+    robot.sees("Cleo was first. Ana as well. Ben as well. A program, too.")
+    robot.sees_carets_of("Ana", "Ben", "Cleo")
+    cleo.reads("Cleo was first. Ana as well. Ben as well. A program, too. ")
+    carets = [(page.person.name, page.caret_of_another) for page in pages.values()] + [("Cleo", cleo.on("caret"))]
+    for _, others in carets:
+        expect(others).to_have_count(3)
+
+    lines = {"Robot": robot.line, "Ben": ben.line, "Ana": ana.line}
+    for already, (gone, line) in enumerate(lines.items(), start=1):
+        line.cut()
+        carets = [(name, others) for name, others in carets if name != gone]
+        for _, others in carets:
+            expect(others).to_have_count(3 - already)
+    for page in pages.values():
+        page.types(f"{page.person.name} was away. ")
+    cleo.types("Cleo was alone. ")
+    for line in lines.values():
+        line.heal()
+    for part in ("Ana was away.", "Ben was away.", "Cleo was alone."):
+        for page in pages.values():
+            page.sees(part, within_ms=COMES_BACK_MS)
+        cleo.sees(part)
+        robot.sees(part)
+    robot.leaves()
+    for person in (ana, ben, cleo):
+        person.context.close()

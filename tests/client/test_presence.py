@@ -3,7 +3,7 @@
 import pytest
 
 from collabdoc.awareness import Entry, decode, encode
-from collabdoc.client.presence import INTERVAL_S, Presence
+from collabdoc.client.presence import INTERVAL_S, RENEWAL_S, Presence
 from tests.client.rig import FakeClock
 
 
@@ -46,6 +46,23 @@ def test_of_many_states_the_last_wins_at_most_every_so_often() -> None:
     here.presence.say(None)
     here.clock.advance(INTERVAL_S)
     assert here.sent[-1].state == b"null"
+
+
+def test_who_is_here_says_so_again_with_a_newer_clock_while_there_is_a_line() -> None:
+    """Clients of y-protocols drop who was silent for 30 s."""
+    here = Here()
+    here.presence.say({"x": 1})
+    here.presence.opened()
+    here.clock.advance(2 * RENEWAL_S)
+    assert [entry.state for entry in here.sent] == [b'{"x": 1}'] * 3
+    assert here.sent[0].clock < here.sent[1].clock < here.sent[2].clock
+    here.presence.closed()
+    here.clock.advance(2 * RENEWAL_S)
+    assert len(here.sent) == 3
+    here.presence.opened()
+    here.presence.say(None)
+    here.clock.advance(2 * RENEWAL_S)
+    assert len(here.sent) == 5, "who is not here has nothing to say again"
 
 
 def test_others_come_change_and_leave() -> None:

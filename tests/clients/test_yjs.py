@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from collabdoc.auth import Permission
+from collabdoc.client import connect, presence
 from collabdoc.config import Limits
 from collabdoc.protocol.messages import Awareness, Saved, Update, Updates
 from collabdoc.server.app import Server
@@ -80,6 +81,20 @@ async def test_people_see_each_other_come_and_go(server: Server, run_program: Ru
     bob.does("destroy")
     await alice.sees("alice")
     assert server.rooms.dropped_presence == 0, "they repeat what they hear of each other, and claim nothing"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_who_comes_back_sees_a_python_client_that_stands_still(
+    server: Server, run_program: RunProgram, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "RENEWAL_S", 0.1)
+    async with connect(f"http://127.0.0.1:{server.port}") as client:
+        (await client.open("notes/today")).awareness.say({"name": "robot"})
+        bob = await Client.start(run_program, server, version)
+        await bob.sees("", "robot")
+        bob.does("cut")
+        await bob.sees("")
+        await bob.sees("", "robot")
 
 
 @pytest.mark.parametrize("version", VERSIONS)

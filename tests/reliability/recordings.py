@@ -1,13 +1,15 @@
 """Replay recordings of real people typing through a running server, and compare the end to the letter.
 
     python -m tests.reliability.recordings two PATH/friendsforever.json.gz
+    python -m tests.reliability.recordings dialects PATH/friendsforever.json.gz
     python -m tests.reliability.recordings one PATH/automerge-paper.json.gz --kills 10
     python -m tests.reliability.recordings offline PATH/friendsforever.json.gz
 
 The recordings are those of the public collection josephg/editing-traces; positions count code points, which in these
 two are bytes as well. `two`: each of two clients edits its own replica, as the recorded person saw it (parents
-respected), and the edits are exchanged live. `one`: one client streams every edit, while the server is killed with -9
-and started again; each edit has to be reported saved. `offline`: all edits come as one update, each edit apart in it.
+respected), and the edits are exchanged live. `dialects`: the same, the second of them in y-websocket's. `one`: one
+client streams every edit, while the server is killed with -9 and started again; each edit has to be reported saved.
+`offline`: all edits come as one update, each edit apart in it.
 """
 
 import argparse
@@ -27,8 +29,9 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from collabdoc.client import connect
-from collabdoc.document import merge
-from collabdoc.protocol import native
+from collabdoc.document import Document, merge
+from collabdoc.protocol import native, yjs
+from collabdoc.protocol.lib0 import read_bytes
 from collabdoc.protocol.messages import Open, Opened, Saved, Update, Updates
 from collabdoc.store.sqlite import SqliteStore
 from tests.process import ServerProcess
@@ -116,10 +119,64 @@ class Typist:
                 self._news.notify_all()
 
 
-async def replay_two(recording: dict[str, Any], data: Path) -> list[str]:
+class YjsTypist(Typist):
+    """The same in y-websocket's dialect.
+
+    In it several edits come as one. What has come is seen from a copy of its own; the replica takes the edits one by
+    one from `others`, the other's, which are the same each time that a recording is replayed.
+    """
+
+    def __init__(self, client_id: int, others: Sequence[bytes]) -> None:
+        super().__init__(client_id)
+        self._others = deque(others)
+        self._come = Document()
+        self._is_synced = False
+
+    async def connect(self, url: str) -> None:
+        self._socket = await websocket_connect(f"{url.replace('http', 'ws')}/yjs/{_NAME}")
+        await self._ask()
+        self._reader = asyncio.create_task(self._read())
+
+    async def send(self, update: bytes) -> None:
+        self.sent += 1
+        self._take(update)
+        await self._socket.write_message(yjs.encode_update(update), binary=True)
+
+    async def finish(self, others: int) -> str:
+        """Once the other has finished: the text as it came, which the replica has to have, too."""
+        self._is_synced = False
+        await self._ask()
+        await self._until(lambda: self._is_synced)
+        self._socket.close()
+        await self._reader
+        self.doc.apply_update(self._come.diff(b"\x00"))
+        text = str(self._come._doc.get("content", type=Text))
+        assert self.seen + len(self.heard) == others
+        assert str(self.text) == text
+        return text
+
+    def _take(self, update: bytes) -> None:
+        self._come.apply(update, self._come.check(update))
+
+    async def _ask(self) -> None:
+        await self._socket.write_message(yjs.encode_step_1(self._come.state_vector()), binary=True)
+
+    async def _read(self) -> None:
+        while isinstance(frame := await self._socket.read_message(), bytes):
+            if frame[:2] in (b"\x00\x01", b"\x00\x02"):
+                update, _ = read_bytes(frame, 2)
+                self._take(update)
+                self._is_synced |= yjs.is_step_2(frame)
+                while self._others and self._come.holds(self._others[0]):
+                    self.heard.append(self._others.popleft())
+            async with self._news:
+                self._news.notify_all()
+
+
+async def replay_two(recording: dict[str, Any], data: Path, *, second: Typist | None = None) -> list[str]:
     """The texts at the end: of both replicas, of a client that joins late, and of the content after a restart."""
     counts = _seen_by(recording["txns"])
-    typists = [Typist(1), Typist(2)]
+    typists = [Typist(1), second or Typist(2)]
     with ServerProcess(data) as server:
         for typist in typists:
             await typist.connect(server.url)
@@ -139,17 +196,17 @@ async def replay_offline(recording: dict[str, Any], data: Path) -> list[str]:
     with ServerProcess(data) as server:
         writer = Typist(1)
         await writer.connect(server.url)
-        await writer.send(_write_offline(recording))
+        await writer.send(merge([edit for _, edit in _write_offline(recording)]))
         await writer.finish(0)
         return await _served(server)
 
 
-def _write_offline(recording: dict[str, Any]) -> bytes:
-    """All edits of two people in one update, in which each edit stands apart."""
+def _write_offline(recording: dict[str, Any]) -> list[tuple[int, bytes]]:
+    """All edits of two people, and whose each is."""
     docs: list[Doc[Any]] = [Doc(client_id=1), Doc(client_id=2)]
     events: list[bytes] = []
     subscriptions = [doc.observe(lambda event: events.append(event.update)) for doc in docs]
-    log: list[bytes] = []
+    log: list[tuple[int, bytes]] = []
     made: list[list[bytes]] = [[], []]
     heard = [0, 0]
     for transaction, seen in zip(recording["txns"], _seen_by(recording["txns"]), strict=True):
@@ -161,10 +218,10 @@ def _write_offline(recording: dict[str, Any]) -> bytes:
         with doc.transaction():
             patch(doc.get("content", type=Text), transaction["patches"])
         made[agent].append(events[-1])
-        log.append(events[-1])
+        log.append((agent, events[-1]))
     for doc, subscription in zip(docs, subscriptions, strict=True):
         doc.unobserve(subscription)
-    return merge(log)
+    return log
 
 
 async def _served(server: ServerProcess) -> list[str]:
@@ -224,7 +281,7 @@ def _seen_by(transactions: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("how", choices=["two", "one", "offline"])
+    parser.add_argument("how", choices=["two", "dialects", "one", "offline"])
     parser.add_argument("recording", type=Path)
     parser.add_argument("--kills", type=int, default=10, help="kills on the way, for `one` (default: 10)")
     arguments = parser.parse_args()
@@ -233,6 +290,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if arguments.how == "two":
             texts = asyncio.run(replay_two(recording, Path(folder)))
+        elif arguments.how == "dialects":
+            second = YjsTypist(2, [edit for agent, edit in _write_offline(recording) if agent == 0])
+            texts = asyncio.run(replay_two(recording, Path(folder), second=second))
         elif arguments.how == "offline":
             texts = asyncio.run(replay_offline(recording, Path(folder)))
         else:

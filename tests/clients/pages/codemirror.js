@@ -6,7 +6,7 @@ import { connect } from './provider.js'
 
 const doc = new Y.Doc()
 const provider = connect(doc)
-const text = doc.getText('codemirror')
+const text = doc.getText('content')
 new EditorView({
   doc: text.toString(),
   extensions: [basicSetup, yCollab(text, provider.awareness)],
