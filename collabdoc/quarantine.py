@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collabdoc.errors import Malformed, NotAllowed, Overloaded, UsageError
+from collabdoc.errors import Malformed, Overloaded, UsageError
 from collabdoc.protocol.structs import read_structs
 from collabdoc.protocol.update import UNLIMITED, UpdateInfo
 from collabdoc.protocol.values import Parts
@@ -47,12 +47,15 @@ class Quarantined:
         if self.readings >= self.most:
             raise Overloaded("the server stood still while it read this document, its operator has to look at it")
 
+    @property
+    def read_only(self) -> str | None:
+        """Why no edit is to be taken any more; None where edits are."""
+        if len(self.updates) < self.most:
+            return None
+        return "edits made the server stand still here: the document is read only until its operator looks"
+
     def check(self, update: bytes, info: UpdateInfo, clocks: Mapping[int, int]) -> None:
-        """Raise where an update is not to be taken."""
-        if len(self.updates) >= self.most:
-            raise NotAllowed(
-                "edits made the server stand still here: the document is read only until its operator looks"
-            )
+        """Raise `Malformed` where an update is not to be taken."""
         is_known = _hash(update) in self.updates
         for client, first, end in self.edits:
             new = max(info.starts.get(client, 0), clocks.get(client, 0))
