@@ -7,7 +7,7 @@ from tornado.ioloop import IOLoop
 
 from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Rejected, Saved, Update
-from collabdoc.quarantine import Quarantine
+from collabdoc.quarantine import FOLDER, Quarantine
 from collabdoc.server.app import Server
 from collabdoc.store.base import Append
 from collabdoc.store.sqlite import SqliteStore
@@ -71,3 +71,12 @@ async def test_the_server_s_own_program_may_read(server: Server) -> None:
     async with server.document("d") as document:
         assert not document.writable
         assert str(document.text()) == "hi"
+
+
+async def test_a_deleted_document_takes_its_quarantine_along(server: Server) -> None:
+    folder = server.settings.data / FOLDER
+    Quarantine(server.settings.data, 2).put(Work("another", None))
+    assert await server.rooms.delete("d")
+    assert ["another" in kept.read_text() for kept in folder.iterdir()] == [True]
+    assert await server.rooms.create("d", title="", kind="text")
+    assert (await (await Wire.connect(server)).opens("d")).mode == "write"
