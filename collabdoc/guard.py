@@ -20,7 +20,7 @@ _Result = TypeVar("_Result")
 class Guard:
     """Of one document."""
 
-    __slots__ = ("_max_bytes", "_max_parts", "_max_s", "_name", "_quarantined", "_underway")
+    __slots__ = ("_max_bytes", "_max_parts", "_max_s", "_name", "_quarantined", "_underway", "read_only")
 
     def __init__(self, name: str, limits: Limits, underway: Underway, quarantined: Quarantined | None) -> None:
         self._name = name
@@ -28,6 +28,8 @@ class Guard:
         self._max_bytes, self._max_parts, self._max_s = limits.update_bytes, limits.update_parts, limits.apply_s
         self._underway = underway
         self._quarantined = quarantined
+        self.read_only = None if quarantined is None else quarantined.read_only
+        """Why nobody may edit the document; None where that is a matter of grants."""
 
     def apply(self, document: Document, update: bytes) -> tuple[bool, UpdateInfo]:
         """Check an update and apply it; whether it held anything new, and what.

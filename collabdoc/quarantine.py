@@ -1,7 +1,7 @@
 """Updates over which the server stood still or died, and documents that it could not read: a folder in the data folder.
 
 1. One file an event, written by the watchdog between two lives of the server. The server reads them when it starts;
-   an operator lifts one by deleting its file and starting the server again.
+   an operator lifts one by deleting its file and starting the server again. Those of a document go with it.
 2. An update is known again by the edits in it, not by its bytes: its author sends it once more as part of a larger
    difference, but a client's clocks never mean another edit.
 3. A document over which the server stood still `standstills_per_document` times is read only; one whose reading it
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collabdoc.errors import Malformed, NotAllowed, Overloaded, UsageError
+from collabdoc.errors import Malformed, Overloaded, UsageError
 from collabdoc.protocol.structs import read_structs
 from collabdoc.protocol.update import UNLIMITED, UpdateInfo
 from collabdoc.protocol.values import Parts
@@ -47,12 +47,15 @@ class Quarantined:
         if self.readings >= self.most:
             raise Overloaded("the server stood still while it read this document, its operator has to look at it")
 
+    @property
+    def read_only(self) -> str | None:
+        """Why no edit is to be taken any more; None where edits are."""
+        if len(self.updates) < self.most:
+            return None
+        return "edits made the server stand still here: the document is read only until its operator looks"
+
     def check(self, update: bytes, info: UpdateInfo, clocks: Mapping[int, int]) -> None:
-        """Raise where an update is not to be taken."""
-        if len(self.updates) >= self.most:
-            raise NotAllowed(
-                "edits made the server stand still here: the document is read only until its operator looks"
-            )
+        """Raise `Malformed` where an update is not to be taken."""
         is_known = _hash(update) in self.updates
         for client, first, end in self.edits:
             new = max(info.starts.get(client, 0), clocks.get(client, 0))
@@ -76,6 +79,7 @@ class Quarantine:
         self._folder = data / FOLDER
         self._most = most
         self._documents: dict[str, Quarantined] = {}
+        self._paths: dict[str, list[Path]] = {}
 
     def load(self) -> None:
         """Read the folder. Raises `UsageError` for a file that is not as it was written."""
@@ -83,7 +87,7 @@ class Quarantine:
             try:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 update = None if content["update"] is None else base64.b64decode(content["update"], validate=True)
-                self._add(Work(content["document"], update))
+                self._add(Work(content["document"], update), path)
             except (OSError, ValueError, LookupError, TypeError, Malformed) as error:
                 raise UsageError(f"{path} cannot be read, mend or delete it: {error}") from None
 
@@ -113,8 +117,18 @@ class Quarantine:
             return None
         return path
 
-    def _add(self, work: Work) -> None:
+    def lift(self, document: str) -> None:
+        """Forget a document that was deleted, with its files: another one may get its name."""
+        self._documents.pop(document, None)
+        for path in self._paths.pop(document, []):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                log.error("%s cannot be deleted, and counts again at the next start: %s", path, error.strerror)
+
+    def _add(self, work: Work, path: Path) -> None:
         self._documents.setdefault(work.document, Quarantined(self._most)).add(work)
+        self._paths.setdefault(work.document, []).append(path)
 
 
 def _hash(update: bytes) -> bytes:

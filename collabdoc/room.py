@@ -160,6 +160,8 @@ class Room:
         """Take an edit of the server's own; `done` is called once it is committed. Raises as a client is refused."""
         if self.state is not State.ACTIVE:
             raise Overloaded("the document is not open for edits now, try again")
+        if reason := self.guard.read_only:
+            raise NotAllowed(reason)
         self._take_edit(update, session=None, done=done)
 
     def flush(self) -> Flush:
@@ -282,10 +284,10 @@ class Room:
     def _receive_update(self, session: Session, message: Update) -> None:
         try:
             # Clients of some dialects say all they have in every sync, whether they may write or not.
-            if not (
-                session.grant.allows(Action.WRITE) or self._read(session, lambda: self._document.holds(message.update))
+            if (reason := self._why_read_only(session)) and not self._read(
+                session, lambda: self._document.holds(message.update)
             ):
-                raise NotAllowed("this document is open for reading only")
+                raise NotAllowed(reason)
             if session.must_resync:
                 return
             if session.must_reopen:
@@ -309,6 +311,11 @@ class Room:
         except ProtocolError as error:
             session.reject(message.id, error)
             session.close(error)
+
+    def _why_read_only(self, session: Session) -> str | None:
+        if not session.grant.allows(Action.WRITE):
+            return "this document is open for reading only"
+        return self.guard.read_only
 
     def _take_edit(
         self, update: bytes, *, session: Session | None, id_: int = 0, done: Callable[[], None] | None = None

@@ -271,6 +271,7 @@ class Rooms:
             # for however long it takes, since nothing of this name may be loaded before it has happened.
             deleted = await self._writer.call(lambda: self._store.delete(name))
             end = NoSuchDocument("the document was deleted")
+            await self._writer.call(lambda: self._quarantine.lift(name))
         finally:
             if slot is not None:
                 slot.room.close(end)

@@ -165,7 +165,8 @@ class Session:
 
     @property
     def mode(self) -> Mode:
-        return "write" if self.grant.allows(Action.WRITE) else "read"
+        assert self.room is not None
+        return "write" if self.grant.allows(Action.WRITE) and self.room.guard.read_only is None else "read"
 
     @property
     def is_opening(self) -> bool:

@@ -98,8 +98,8 @@ class Watchdog:
                 signal.signal(number, self._stop)
             self._watch(life)
             os.close(reading)
+            self._life = None  # before the wait: behind it the number may be nobody's, or another's
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            self._life = None
             if self._stopped_by is not None and code < 0:
                 sys.exit(128 + self._stopped_by)
             if self._stopped_by is not None or not life.served or code == 0:

@@ -182,6 +182,31 @@ def test_a_second_signal_ends_a_server_that_does_not_stop(
     assert not is_alive(serving)
 
 
+ENDS_AS_A_SIGNAL_COMES = """
+import os, pathlib, signal
+from collabdoc.quarantine import Quarantine
+from collabdoc.underway import Underway
+from collabdoc.watchdog import Watchdog
+
+wait = os.waitpid
+
+def wait_and_be_signalled(pid, options):
+    ended = wait(pid, options)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return ended
+
+os.waitpid = wait_and_be_signalled
+Watchdog([], Underway(1), Quarantine(pathlib.Path(), 1), stall_s=60).run()
+os._exit(0)
+"""
+
+
+def test_a_signal_just_as_the_server_has_ended_is_no_fault() -> None:
+    command = [sys.executable, "-c", ENDS_AS_A_SIGNAL_COMES]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_a_watchdog_that_is_killed_takes_the_server_along(server: ServerProcess) -> None:
     serving = served_by(server)
     server.kill()
