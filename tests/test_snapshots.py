@@ -18,7 +18,7 @@ def test_a_small_document_has_one_after_so_many_updates_or_bytes(
 
 
 @pytest.mark.parametrize(
-    ("updates", "log_bytes", "expected"), [(1_999, 0, False), (2_000, 0, True), (1, 249_999, False), (1, 250_000, True)]
+    ("updates", "log_bytes", "expected"), [(3_999, 0, False), (4_000, 0, True), (1, 249_999, False), (1, 250_000, True)]
 )
 def test_the_log_of_a_large_document_grows_with_it(updates: int, log_bytes: int, *, expected: bool) -> None:
     assert is_due(LIMITS, updates, log_bytes, size_bytes=1_000_000) is expected

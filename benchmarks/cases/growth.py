@@ -31,7 +31,9 @@ def _measure_size(bench: Bench, target: Target) -> Measured:
         parts = texts.alternating(size)
         with running(bench.launcher, target) as server:
             asyncio.run(_put(server, parts))
-            _wait_until_idle(server)  # such a text leads to a snapshot, once
+            # The first letters find that a snapshot of such a text is due, once.
+            _cost(bench, server, Load(clients=2, rate=_RATE, seconds=1), number=1)
+            _wait_until_idle(server)
             found[f"growth: edit at {name}"] = _cost(bench, server, Load(clients=2, rate=_RATE, seconds=4))
     return {**found, "growth: most to least, size": _spread(found)}
 
