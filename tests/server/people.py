@@ -1,5 +1,6 @@
 """People at a server with tokens: what they show of themselves, and a browser that keeps their cookies."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -8,7 +9,8 @@ from typing import Any
 
 from tornado.httpclient import HTTPResponse
 
-from collabdoc.auth import Permission
+from collabdoc.auth import Credentials, Grant, Permission, User
+from collabdoc.errors import NotAllowed, NotAuthenticated
 from collabdoc.links import Wish
 from collabdoc.server.app import Server
 from collabdoc.tokens import sign_token
@@ -25,6 +27,22 @@ def token(sub: str = "ana", permission: str = "admin", docs: str = "*", **claims
 
 def bearer(*arguments: Any, **claims: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {token(*arguments, **claims)}"}
+
+
+class ByName:
+    """`read`, `write` and `nobody` are what their names say."""
+
+    async def authenticate(self, credentials: Credentials, document: str) -> Grant:
+        await asyncio.sleep(0)
+        match credentials.token:
+            case "read":
+                return Grant(User("reader"), Permission.READ)
+            case "write":
+                return Grant(User("writer"), Permission.WRITE)
+            case "nobody":
+                raise NotAllowed("you may not open this document")
+            case _:
+                raise NotAuthenticated("sign in first")
 
 
 class Browser:

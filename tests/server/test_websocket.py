@@ -5,10 +5,8 @@ import asyncio
 import msgpack
 import pytest
 
-from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.awareness import Entry, decode, encode
 from collabdoc.config import Limits
-from collabdoc.errors import NotAllowed, NotAuthenticated
 from collabdoc.protocol.messages import (
     Auth,
     Awareness,
@@ -25,6 +23,7 @@ from collabdoc.protocol.messages import (
 )
 from collabdoc.server.app import Server
 from tests.conftest import ServerFactory
+from tests.server.people import ByName
 from tests.server.wire import Wire, text_of, typed
 
 pytestmark = pytest.mark.gen_test(timeout=30)
@@ -238,24 +237,8 @@ async def test_more_channels_than_a_socket_may_have_are_refused(start_server: Se
     assert (await alice.hears(Closed)).code == 4429
 
 
-class _Authenticator:
-    """`read`, `write` and `nobody` are what their names say."""
-
-    async def authenticate(self, credentials: Credentials, document: str) -> Grant:
-        await asyncio.sleep(0)
-        match credentials.token:
-            case "read":
-                return Grant(User("reader"), Permission.READ)
-            case "write":
-                return Grant(User("writer"), Permission.WRITE)
-            case "nobody":
-                raise NotAllowed("you may not open this document")
-            case _:
-                raise NotAuthenticated("sign in first")
-
-
 async def test_credentials_decide_what_a_channel_may_do(start_server: ServerFactory) -> None:
-    server = await start_server(authenticator=_Authenticator())
+    server = await start_server(authenticator=ByName())
     alice = await Wire.connect(server, headers={"Authorization": "Bearer write"})
     await alice.opens("a")
     reader = await Wire.connect(server)

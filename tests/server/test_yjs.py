@@ -10,13 +10,12 @@ from pycrdt import Doc, Text
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.awareness import Entry, decode, encode
 from collabdoc.config import Limits
-from collabdoc.errors import NotAllowed, NotAuthenticated
 from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Awareness, Ping, Pong, Saved, Update, Updates
 from collabdoc.server.app import Server
 from tests.conftest import ServerFactory
 from tests.server.hocuspocus_wire import Typist
-from tests.server.people import link_to, token, with_tokens
+from tests.server.people import ByName, link_to, token, with_tokens
 from tests.server.test_api import Http
 from tests.server.wire import Wire, text_of, typed
 from tests.server.yjs_wire import YjsWire
@@ -290,23 +289,8 @@ async def test_a_close_that_old_clients_come_back_after_is_told_late(
 # Who may do what
 
 
-class _Authenticator:
-    """`read`, `write` and `nobody` are what their names say."""
-
-    async def authenticate(self, credentials: Credentials, document: str) -> Grant:
-        match credentials.token:
-            case "read":
-                return Grant(User("reader"), Permission.READ)
-            case "write":
-                return Grant(User("writer"), Permission.WRITE)
-            case "nobody":
-                raise NotAllowed("you may not open this document")
-            case _:
-                raise NotAuthenticated("sign in first")
-
-
 async def test_who_may_not_open_hears_why_and_is_closed_for_good(start_server: ServerFactory) -> None:
-    server = await start_server(authenticator=_Authenticator())
+    server = await start_server(authenticator=ByName())
     stranger = await YjsWire.connect(server)
     assert await stranger.hears("denied") == b"sign in first"
     assert await stranger.hears("close") == b"4401 sign in first"
@@ -318,7 +302,7 @@ async def test_who_may_not_open_hears_why_and_is_closed_for_good(start_server: S
 
 
 async def test_who_may_only_read_is_told_once_that_edits_are_not_taken(start_server: ServerFactory) -> None:
-    server = await start_server(authenticator=_Authenticator())
+    server = await start_server(authenticator=ByName())
     writer = await YjsWire.open(server, query="?token=write")
     writer.says(yjs.encode_update(typed("hi", client_id=7)))
     reader = await YjsWire.open(server, query="?token=read")
@@ -331,7 +315,7 @@ async def test_who_may_only_read_is_told_once_that_edits_are_not_taken(start_ser
 
 
 async def test_who_reads_and_brings_edits_of_another_time_is_told(start_server: ServerFactory) -> None:
-    server = await start_server(authenticator=_Authenticator())
+    server = await start_server(authenticator=ByName())
     await YjsWire.open(server, query="?token=write")
     reader = await YjsWire.open(server, query="?token=read")
     reader.says(yjs.encode_step_2(typed("from offline")))
