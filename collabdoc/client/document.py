@@ -23,7 +23,7 @@ from collabdoc.client.status import Facts, Status, derive_status
 from collabdoc.document import EMPTY_UPDATE, Replica, has_deletes
 from collabdoc.errors import DocumentBroken, Malformed, NotAllowed, ProtocolError
 from collabdoc.listeners import Listeners
-from collabdoc.protocol.messages import DEFLATE, Auth, Awareness, Open, Opened, Rejected, Saved, Updates
+from collabdoc.protocol.messages import Auth, Awareness, Open, Opened, Rejected, Saved, Updates
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ class LiveDocument:
     # The channel's side
 
     def introduce(self, channel: int) -> Open:
-        return Open(channel, self.name, self._replica.state_vector(), self._token, self._epoch, self._seq, DEFLATE)
+        return Open(channel, self.name, self._replica.state_vector(), self._token, self._epoch, self._seq)
 
     def receive_opened(self, opened: Opened) -> bool:
         if not self._apply(opened.update):

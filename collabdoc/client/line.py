@@ -7,6 +7,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from collabdoc.client.backoff import Backoff
@@ -18,10 +19,12 @@ from collabdoc.client.status import Trouble
 from collabdoc.errors import Malformed, SilentTooLong
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import (
+    DEFLATE,
     Awareness,
     ClientMessage,
     Closed,
     GoAway,
+    Open,
     Opened,
     Ping,
     Pong,
@@ -127,6 +130,8 @@ class SocketLine:
 
     def send(self, message: ClientMessage) -> None:
         if self.state == "up" and self._socket is not None:
+            if isinstance(message, Open):
+                message = replace(message, accepts=DEFLATE)
             self._socket.send(native.encode_client(message))
 
     def start(self) -> None:

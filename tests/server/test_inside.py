@@ -37,6 +37,16 @@ async def test_the_owner_and_a_client_edit_the_same_document(server: Server) -> 
         assert own.status.kind == "saved"
 
 
+async def test_a_document_that_clients_get_deflated_is_the_same_here(server: Server) -> None:
+    long = "so many words " * 2_000
+    async with server.document("a") as own:
+        own.text().append(long)
+        await own.saved()
+    async with server.document("a") as again, connect(server.url) as alice:
+        assert str(again.text()) == long
+        assert str((await alice.open("a")).text()) == long
+
+
 async def test_what_is_saved_is_on_the_disk(start_server: ServerFactory, tmp_path: Path) -> None:
     server = await start_server(store=SqliteStore(tmp_path / "own"))
     async with server.document("a") as own:
