@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 _TELLING_S = 10e-6
 """What it takes, about, to tell one more session of an edit: most of it is the system's part of a write."""
+_TOLD_TOGETHER = 64
+"""Frames that are made before any of them is sent: peers get them close together, and the system has less waking to do.
+No more, for each author has one of its own, and memory that is used again at once is in the processor's cache."""
 
 
 @dataclass(slots=True, eq=False)
@@ -110,11 +113,12 @@ class Flushes:
             append = Append(room.name, flushed.updates, (meta.title, meta.kind or "") if meta else None)
             self._to_store.append((append, lambda last_seq: self._told_committed(slot, count, size, last_seq)))
             self._turn.store.add(self)
-        # Made first and then sent: peers get it close together, and the system has less waking to do.
-        deliveries = [_deliver(session, flushed.batch) for session in flushed.quiet]
-        for delivery in deliveries:
-            if delivery is not None and delivery[1]:
-                delivery[0](delivery[1])
+        quiet = flushed.quiet
+        for start in range(0, len(quiet), _TOLD_TOGETHER):
+            deliveries = [_deliver(session, flushed.batch) for session in quiet[start : start + _TOLD_TOGETHER]]
+            for delivery in deliveries:
+                if delivery is not None and delivery[1]:
+                    delivery[0](delivery[1])
         if room.state is State.LOADING:
             self._told_broke(slot)
 

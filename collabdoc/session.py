@@ -7,7 +7,8 @@
    session whose edits outgrew their bound. Until it is opened, a session gets nothing else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from collabdoc.auth import Action, Credentials, Grant
@@ -42,12 +43,26 @@ class Batch:
         """Whether any of it is not the session's own."""
         return session not in self.own or len(self.own[session]) < len(self.updates)
 
-    def without_own(self, session: "Session", each: Sequence[bytes]) -> Sequence[bytes]:
-        """Of what there is for each update, in their order, all but that for the session's own."""
-        if session not in self.own:
-            return each
-        own = set(self.own[session])
-        return [one for place, one in enumerate(each) if place not in own]
+
+class Row:
+    """What a dialect made of each update of a batch, one after the other; what an author gets of it costs one copy.
+
+    Where 500 people type, each is an author of each batch, and to choose among 500 pieces for each takes ten times as
+    long.
+    """
+
+    __slots__ = ("_bounds", "whole")
+
+    def __init__(self, each: Iterable[bytes]) -> None:
+        pieces = list(each)
+        self.whole = memoryview(b"".join(pieces))
+        self._bounds = [0, *accumulate(map(len, pieces))]
+
+    def without(self, places: Sequence[int]) -> list[memoryview]:
+        """All but the pieces at these places, which rise."""
+        whole, bounds = self.whole, self._bounds
+        edges = [-1, *places, len(bounds) - 1]
+        return [whole[bounds[before + 1] : bounds[after]] for before, after in pairwise(edges)]
 
 
 class Announcement:

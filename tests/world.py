@@ -192,7 +192,9 @@ class Person:
         of = self.session
         for message in of.take():
             if isinstance(message, Batch):
-                message = Updates(1, message.seq, tuple(message.without_own(of, message.updates)))
+                own = message.own.get(of, ())
+                others = tuple(update for place, update in enumerate(message.updates) if place not in own)
+                message = Updates(1, message.seq, others)
             elif isinstance(message, Announcement):
                 message = Awareness(1, message.update_for(of))
             self.heard.append(message)

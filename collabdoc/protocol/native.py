@@ -6,7 +6,6 @@
 """
 
 import zlib
-from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -125,7 +124,7 @@ def encode_server(message: ServerMessage) -> bytes:
         case Closed(channel, code, reason):
             return _pack([_CLOSED, channel, code, reason])
         case Updates(channel, seq, updates):
-            return encode_updates(channel, seq, [pack_update(update) for update in updates])
+            return b"".join((encode_updates_head(channel, seq, len(updates)), *map(pack_update, updates)))
         case Awareness(channel, awareness):
             return _pack([_AWARENESS, channel, awareness])
         case Pong(nonce):
@@ -138,13 +137,13 @@ def encode_server(message: ServerMessage) -> bytes:
             return _pack([_GOAWAY, retry_after_ms, reason])
 
 
-def encode_updates(channel: int, seq: int, packed_updates: Sequence[bytes]) -> bytes:
-    """An UPDATE frame of updates that went through `pack_update` one by one, once for all who get them."""
-    return b"".join((_UPDATE_HEAD, _pack(channel), _pack(seq), _array_head(len(packed_updates)), *packed_updates))
+def encode_updates_head(channel: int, seq: int, count: int) -> bytes:
+    """What an UPDATE frame begins with; behind it come so many updates that went through `pack_update`."""
+    return b"".join((_UPDATE_HEAD, _pack(channel), _pack(seq), _array_head(count)))
 
 
 def pack_update(update: bytes) -> bytes:
-    """An update as it stands in a frame."""
+    """An update as it stands in a frame: once for all who get it."""
     return _pack(update)
 
 

@@ -6,7 +6,7 @@ Providers of one document have the same address, but for those that asked for on
 from collabdoc.document import merge
 from collabdoc.protocol import hocuspocus
 from collabdoc.server.frames import encode_frame
-from collabdoc.session import Announcement, Batch, Session
+from collabdoc.session import Announcement, Batch, Row, Session
 
 
 class _EncodedBatch:
@@ -19,7 +19,7 @@ class _EncodedBatch:
         """All of it in one update."""
         self.merged: dict[bytes, bytes] = {}
         """The same in a frame."""
-        self.each: dict[bytes, list[bytes]] = {}
+        self.each: dict[bytes, Row] = {}
         """A frame for each update, of which every author gets its own choice: merging anew for each would cost more."""
 
 
@@ -28,13 +28,14 @@ def frame_batch(head: bytes, session: Session, batch: Batch) -> bytes:
     encoded: _EncodedBatch | None = batch.encoded.get("hocuspocus")
     if encoded is None:
         encoded = batch.encoded["hocuspocus"] = _EncodedBatch()
-    if session in batch.own:
+    own = batch.own.get(session)
+    if own is not None:
         each = encoded.each.get(head)
         if each is None:
-            each = encoded.each[head] = [
+            each = encoded.each[head] = Row(
                 encode_frame(hocuspocus.encode_update(head, update)) for update in batch.updates
-            ]
-        return b"".join(batch.without_own(session, each))
+            )
+        return b"".join(each.without(own))
     frame = encoded.merged.get(head)
     if frame is None:
         if encoded.update is None:

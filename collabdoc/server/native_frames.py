@@ -2,8 +2,8 @@
 
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import Awareness
-from collabdoc.server.frames import encode_frame
-from collabdoc.session import Announcement, Batch, Session
+from collabdoc.server.frames import encode_frame, join_frame
+from collabdoc.session import Announcement, Batch, Row, Session
 
 
 class _EncodedBatch:
@@ -12,7 +12,7 @@ class _EncodedBatch:
     __slots__ = ("by_channel", "packed")
 
     def __init__(self, batch: Batch) -> None:
-        self.packed = [native.pack_update(update) for update in batch.updates]
+        self.packed = Row(map(native.pack_update, batch.updates))
         self.by_channel: dict[int, bytes] = {}
 
 
@@ -21,13 +21,16 @@ def frame_batch(session: Session, batch: Batch) -> bytes:
     encoded: _EncodedBatch | None = batch.encoded.get("native")
     if encoded is None:
         encoded = batch.encoded["native"] = _EncodedBatch(batch)
-    channel = session.channel
-    if session in batch.own:
-        others = batch.without_own(session, encoded.packed)
-        return encode_frame(native.encode_updates(channel, batch.seq, others)) if others else b""
+    channel, count = session.channel, len(batch.updates)
+    own = batch.own.get(session)
+    if own is not None:
+        if len(own) == count:
+            return b""
+        head = native.encode_updates_head(channel, batch.seq, count - len(own))
+        return join_frame([head, *encoded.packed.without(own)])
     frame = encoded.by_channel.get(channel)
     if frame is None:
-        frame = encode_frame(native.encode_updates(channel, batch.seq, encoded.packed))
+        frame = join_frame([native.encode_updates_head(channel, batch.seq, count), encoded.packed.whole])
         encoded.by_channel[channel] = frame
     return frame
 

@@ -3,7 +3,7 @@
 from collabdoc.document import merge
 from collabdoc.protocol import yjs
 from collabdoc.server.frames import encode_frame
-from collabdoc.session import Announcement, Batch, Session
+from collabdoc.session import Announcement, Batch, Row, Session
 
 
 class _EncodedBatch:
@@ -14,7 +14,7 @@ class _EncodedBatch:
     def __init__(self) -> None:
         self.merged: bytes | None = None
         """One frame with all of it."""
-        self.each: list[bytes] | None = None
+        self.each: Row | None = None
         """A frame for each update, of which every author gets its own choice: merging anew for each would cost more."""
 
 
@@ -23,10 +23,11 @@ def frame_batch(session: Session, batch: Batch) -> bytes:
     encoded: _EncodedBatch | None = batch.encoded.get("yjs")
     if encoded is None:
         encoded = batch.encoded["yjs"] = _EncodedBatch()
-    if session in batch.own:
+    own = batch.own.get(session)
+    if own is not None:
         if encoded.each is None:
-            encoded.each = [encode_frame(yjs.encode_update(update)) for update in batch.updates]
-        return b"".join(batch.without_own(session, encoded.each))
+            encoded.each = Row(encode_frame(yjs.encode_update(update)) for update in batch.updates)
+        return b"".join(encoded.each.without(own))
     if encoded.merged is None:
         encoded.merged = encode_frame(yjs.encode_update(merge(batch.updates)))
     return encoded.merged

@@ -21,7 +21,7 @@ from collabdoc.protocol.native import (
     decode_server,
     encode_client,
     encode_server,
-    encode_updates,
+    encode_updates_head,
     pack_update,
 )
 
@@ -100,7 +100,7 @@ def test_every_message_of_the_protocol_has_golden_frames() -> None:
 @pytest.mark.parametrize("count", [1, 15, 16, 70_000])
 def test_an_update_frame_is_put_together_from_packed_updates(count: int) -> None:
     message = Updates(channel=70_000, seq=3, updates=(b"a",) * count)
-    frame = encode_updates(70_000, 3, [pack_update(b"a")] * count)
+    frame = encode_updates_head(70_000, 3, count) + pack_update(b"a") * count
     assert frame == encode_server(message) == msgpack.packb([3, 70_000, 3, [b"a"] * count])
 
 

@@ -6,7 +6,7 @@ from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Update
 from collabdoc.server.frames import encode_frame
 from collabdoc.server.yjs_frames import frame_announcement, frame_batch
-from collabdoc.session import Announcement, Batch, Reader, Session
+from collabdoc.session import Announcement, Batch, Reader, Row, Session
 from tests.server.wire import text_of, typed
 
 
@@ -56,3 +56,18 @@ def test_presence_is_told_without_what_is_the_sessions_own() -> None:
     assert everyone == encode_frame(b"\x01\x0b\x02\x01\x01\x02{}\x02\x01\x02{}")
     assert frame_announcement(session(), announcement) is everyone
     assert frame_announcement(ana, announcement) == encode_frame(b"\x01\x06\x01\x02\x01\x02{}")
+
+
+def test_of_a_row_all_is_left_but_what_stands_at_the_places_named() -> None:
+    row = Row([b"a", b"bb", b"", b"ccc", b"d"])
+    assert row.whole == b"abbcccd"
+    for places, left in [
+        ([], b"abbcccd"),
+        ([0], b"bbcccd"),
+        ([1], b"acccd"),
+        ([4], b"abbccc"),
+        ([0, 4], b"bbccc"),
+        ([1, 2, 3], b"ad"),
+        ([0, 1, 2, 3, 4], b""),
+    ]:
+        assert b"".join(row.without(places)) == left
