@@ -100,8 +100,20 @@ class Reader(Protocol):
         """How to hand a batch to a session that is quiet; None where that cannot be now, and it has to be queued."""
 
 
-Delivery = tuple[Callable[[bytes], None], bytes]
-"""What is to be called with which frame."""
+class Outlet(Protocol):
+    """Where the frames of a session leave."""
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """Takes a frame, or as many bytes of it as it says, or raises `OSError`: then `keep` is to hear of it.
+
+        Another function from one call to the next.
+        """
+
+    def keep(self, data: bytes, sent: int | OSError) -> None: ...
+
+
+Delivery = tuple[Outlet, bytes]
 
 
 class Session:

@@ -1,7 +1,8 @@
 """When rooms hand out: at once where little happens, gathered where much does, and to the writer whatever peers do."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import pytest
@@ -32,7 +33,8 @@ class Stand:
         self.delivered: list[Session] = []
         self.stored: list[bytes] = []
         self.is_congested = False
-        self.fault: Callable[[bytes], None] | None = None
+        self.answer: int | OSError | RuntimeError = len(b"a frame")
+        self.kept: list[int | OSError] = []
         self.flushes = Flushes(
             Turn(),
             cast(Writer, self),
@@ -88,7 +90,32 @@ class Stand:
     def deliver(self, session: Session, batch: Batch) -> Delivery | None:
         if self.is_congested:
             return None
-        return self.fault or (lambda _: self.delivered.append(session)), b"a frame"
+        return _Outlet(self, session), b"a frame"
+
+
+@dataclass
+class _Outlet:
+    stand: Stand
+    session: Session
+
+    def send(self, data: bytes) -> int:
+        if isinstance(self.stand.answer, Exception):
+            raise self.stand.answer
+        self.stand.delivered.append(self.session)
+        return self.stand.answer
+
+    def keep(self, data: bytes, sent: int | OSError) -> None:
+        self.stand.kept.append(sent)
+
+
+@pytest.mark.parametrize("answer", [3, BlockingIOError(), BrokenPipeError()])
+async def test_a_line_hears_of_what_it_did_not_take_and_nobody_waits_for_it(answer: int | OSError) -> None:
+    stand = Stand(sessions=4)
+    stand.answer = answer
+    update = stand.types("a")
+    await asyncio.sleep(0)
+    assert stand.kept == [answer] * 4, "its author is one of them here"
+    assert stand.stored == [update]
 
 
 async def test_who_is_quiet_is_handed_an_edit_and_who_is_not_finds_it_queued() -> None:
@@ -109,11 +136,7 @@ async def test_who_is_quiet_is_handed_an_edit_and_who_is_not_finds_it_queued() -
 
 async def test_an_edit_gets_to_the_writer_even_where_handing_it_out_fails() -> None:
     stand = Stand()
-
-    def fail(_: bytes) -> None:
-        raise RuntimeError("a fault of a socket")
-
-    stand.fault = fail
+    stand.answer = RuntimeError("a fault of a socket")
     update = stand.types("a")
     await asyncio.sleep(0)
     assert stand.stored == [update]

@@ -17,6 +17,8 @@ from typing import Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
+from collabdoc.session import Outlet
+
 READ_BYTES = 64 * 1024
 """At most so much is read and handled before others have their turn."""
 _NOTHING = memoryview(b"")
@@ -34,7 +36,7 @@ class Listener(Protocol):
         """The peer has closed the line, or it broke. It may have been closed from here meanwhile."""
 
 
-class Line(Protocol):
+class Line(Outlet, Protocol):
     is_congested: bool
     """The peer reads more slowly than we write, or has heard our last words: write nothing now."""
 
@@ -68,16 +70,16 @@ class SocketLine:
         "_loop",
         "_rest",
         "_says_last",
-        "_send",
         "_socket",
         "_taken",
         "_written",
         "is_congested",
+        "send",
     )
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._socket, self._early = _take_socket(stream)
-        self._send: Callable[[bytes], int] = len if self._socket is None else self._socket.send
+        self.send: Callable[[bytes], int] = len if self._socket is None else self._socket.send
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._rest = _NOTHING
@@ -96,24 +98,30 @@ class SocketLine:
             self._listener.on_bytes(early)
 
     def write(self, data: bytes) -> None:
-        if self.is_congested:
-            if self._rest:
-                self._rest = memoryview(bytes(self._rest) + data)
-            return
         try:
-            sent = self._send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
-            self._lose()
+            sent = self.send(data)
+        except OSError as error:
+            self.keep(data, error)
             return
         if sent < len(data):
-            assert self._socket is not None
-            self._rest = memoryview(data)[sent:]
-            self._written, self._taken = 0, -(2**63)
-            self.is_congested = True
-            self._loop.remove_reader(self._socket)
-            self._loop.add_writer(self._socket, self._write_rest)
+            self.keep(data, sent)
+
+    def keep(self, data: bytes, sent: int | OSError) -> None:
+        if isinstance(sent, OSError):
+            if not isinstance(sent, BlockingIOError | InterruptedError):
+                self._lose()
+                return
+            sent = 0
+        assert self._socket is not None
+        self._rest = memoryview(data)[sent:]
+        self._written, self._taken = 0, -(2**63)
+        self.is_congested, self.send = True, self._add_to_rest
+        self._loop.remove_reader(self._socket)
+        self._loop.add_writer(self._socket, self._write_rest)
+
+    def _add_to_rest(self, data: bytes) -> int:
+        self._rest = memoryview(bytes(self._rest) + data)
+        return len(data)
 
     def has_progressed(self) -> bool:
         if self._socket is None or not self._rest:
@@ -127,7 +135,7 @@ class SocketLine:
     def say_last(self) -> None:
         self._says_last = True
         if self._socket is not None and not self._rest:
-            self.is_congested = True
+            self.is_congested, self.send = True, len
             try:
                 self._socket.shutdown(socket.SHUT_WR)
             except OSError:
@@ -139,7 +147,7 @@ class SocketLine:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
-        self._socket, self._send = None, len  # which takes all and sends nothing
+        self._socket, self.send = None, len  # which takes all and sends nothing
         self._rest = _NOTHING
 
     def _read(self) -> None:
@@ -169,7 +177,7 @@ class SocketLine:
         if self._rest:
             return
         self._rest = _NOTHING  # lets go of what was sent
-        self.is_congested = False
+        self.is_congested, self.send = False, self._socket.send
         self._loop.remove_writer(self._socket)
         self._loop.add_reader(self._socket, self._read)
         if self._says_last:
@@ -214,14 +222,21 @@ class StreamLine:
         self._task = asyncio.create_task(self._read_forever())
 
     def write(self, data: bytes) -> None:
+        self.send(data)
+
+    def send(self, data: bytes) -> int:
         try:
             written = self._stream.write(data)
         except StreamClosedError:
-            return  # the reading side hears of it
+            return len(data)  # the reading side hears of it
         written.add_done_callback(self._finish)
         if self._stream.writing() and not self.is_congested:
             self.is_congested = True
             self._drained.clear()
+        return len(data)
+
+    def keep(self, data: bytes, sent: int | OSError) -> None:
+        raise AssertionError("a stream takes all")
 
     def has_progressed(self) -> bool:
         before, self._taken = self._taken, self._stream._total_write_done_index

@@ -143,7 +143,7 @@ class DialectSocket(ABC):
         if self._failed or line.is_congested or self._ready:
             return None
         frame_batch = self._frame_batch
-        return line.write, frame_batch(session, batch)
+        return line, frame_batch(session, batch)
 
     # The server's side
 
