@@ -263,7 +263,7 @@ class Session:
         if self._opening is not None and not self.closed and (opened := self.room.opened(self, self._opening)):
             out.append(opened)
             self._opening = None
-            # Beside who is here, who has left since it came: a client that is back is to hear that it was taken for gone.
+            # Also who has left since it came: a client that is back is to hear that it was taken for gone.
             self._presence, self._announced = self._presence.union(self.room.awareness.everyone()), None
         out += self._rejected
         self._rejected.clear()
