@@ -13,6 +13,7 @@ from collabdoc.config import Limits, Settings, load_settings
 from collabdoc.server.app import Server
 from collabdoc.store.base import Store
 from tests.clients.project import Project, install_clients
+from tests.world import Person, World
 
 ServerFactory = Callable[..., Awaitable[Server]]
 
@@ -53,6 +54,21 @@ def start_server(io_loop: IOLoop, tmp_path: Path) -> Iterator[ServerFactory]:
 def server(io_loop: IOLoop, start_server: ServerFactory) -> Server:
     started: Server = io_loop.run_sync(start_server)
     return started
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def alice(world: World) -> Person:
+    return world.person("alice")
+
+
+@pytest.fixture
+def bob(world: World) -> Person:
+    return world.person("bob")
 
 
 @pytest.fixture(scope="session")

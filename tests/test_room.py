@@ -11,21 +11,6 @@ from tests.protocol.crafting import after, first, garbage, section, update
 from tests.world import Person, World
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def alice(world: World) -> Person:
-    return world.person("alice")
-
-
-@pytest.fixture
-def bob(world: World) -> Person:
-    return world.person("bob")
-
-
 def test_peers_get_an_edit_before_it_is_committed(world: World, alice: Person, bob: Person) -> None:
     alice.types("hi")
     world.turn()
