@@ -227,12 +227,13 @@ class Session:
             self._put_more()
 
     def put_announcement(self, announcement: Announcement) -> None:
-        """Presence changed; of several announcements only what they say last is told."""
-        if self._opening is not None or self.closed or not announcement.is_news_to(self):
+        """Presence changed; of several announcements only what they say last is told, and all of it behind OPENED."""
+        if self.closed or not announcement.is_news_to(self):
             return
         self._announced = None if self._presence else announcement
         self._presence = self._presence | announcement.clients if self._presence else announcement.clients
-        self._put_more()
+        if self._opening is None:
+            self._put_more()
 
     def put_everyone(self) -> None:
         """Tell again who is present."""
@@ -289,7 +290,8 @@ class Session:
         if self._opening is not None and not self.closed and (opened := self.room.opened(self, self._opening)):
             out.append(opened)
             self._opening = None
-            self._presence, self._announced = frozenset(self.room.awareness.everyone()), None
+            # Also who has left since it came: a client that is back is to hear that it was taken for gone.
+            self._presence, self._announced = self._presence.union(self.room.awareness.everyone()), None
         out += self._rejected
         self._rejected.clear()
         if self._behind is not None and not self.closed and (lacking := self.room.difference(self, self._behind)):
@@ -299,11 +301,12 @@ class Session:
         if self._saved:
             out.append(Saved(self.channel, self._saved))
             self._saved = 0
-        if self._announced is not None:
-            out.append(self._announced)
-        elif told := self._presence - self.room.awareness.owned(self):
-            out.append(Awareness(self.channel, self.room.awareness.encode(told)))
-        self._presence, self._announced = frozenset(), None
+        if self._opening is None:
+            if self._announced is not None:
+                out.append(self._announced)
+            elif told := self._presence - self.room.awareness.owned(self):
+                out.append(Awareness(self.channel, self.room.awareness.encode(told)))
+            self._presence, self._announced = frozenset(), None
         if self.closed:
             out.append(Closed(self.channel, self.closed.code, self.closed.reason))
         return out

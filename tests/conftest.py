@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from collabdoc.auth import Authenticator
 from collabdoc.config import Limits, Settings, load_settings
 from collabdoc.server.app import Server
 from collabdoc.store.base import Store
-from tests.clients.project import CLIENTS, Project
+from tests.clients.project import Project, install_clients
+from tests.world import Person, World
 
 ServerFactory = Callable[..., Awaitable[Server]]
 
@@ -56,6 +56,21 @@ def server(io_loop: IOLoop, start_server: ServerFactory) -> Server:
     return started
 
 
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def alice(world: World) -> Person:
+    return world.person("alice")
+
+
+@pytest.fixture
+def bob(world: World) -> Person:
+    return world.person("bob")
+
+
 @pytest.fixture(scope="session")
 def node() -> str:
     """The path of Node.js, which finds the packages of the folder `clients`."""
@@ -63,16 +78,12 @@ def node() -> str:
     if program is None or npm is None:
         skip_without("Node.js")
     assert program is not None
-    assert npm is not None
-    # Once, and again when the lock file changes.
-    lock, stamp = CLIENTS / "package-lock.json", CLIENTS / "node_modules" / "made-of.json"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        subprocess.run([npm, "ci", "--no-progress"], cwd=CLIENTS, check=True, stdout=subprocess.DEVNULL)
-        shutil.copy(lock, stamp)
+    install_clients()
     return program
 
 
 @pytest.fixture(scope="session")
-def project(node: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(node: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project that somebody begins with our provider's tarball."""
-    return Project(tmp_path_factory.mktemp("project"))
+    own = tmp_path_factory.getbasetemp()
+    return Project((own if worker_id == "master" else own.parent) / "project")

@@ -10,22 +10,33 @@ import pytest
 from click.testing import CliRunner
 
 from collabdoc.cli import commands
+from collabdoc.tokens import sign_token
 from tests.process import ServerProcess
 from tests.test_cli import fails, run
 
 SECRET = "s" * 32
 
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerProcess]:
-    monkeypatch.setenv("COLLABDOC_TOKEN_KEY", SECRET)
-    note = tmp_path / "note.txt"
+BOSS = sign_token(SECRET.encode(), {"sub": "boss", "docs": {"*": "admin"}})
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("access")
+    note = folder / "note.txt"
     note.write_text("hello")
-    with ServerProcess(tmp_path / "data", "--auth", "token") as started:
-        monkeypatch.setenv("COLLABDOC_URL", started.url)
-        monkeypatch.setenv("COLLABDOC_TOKEN", token("boss", "*=admin"))
-        assert run("import", str(note)).returncode == 0
+    flags = ("--auth", "token")
+    with ServerProcess(folder / "data", *flags, environment={"COLLABDOC_TOKEN_KEY": SECRET}) as started:
+        said(run("import", str(note), COLLABDOC_URL=started.url, COLLABDOC_TOKEN=BOSS))
         yield started
+
+
+@pytest.fixture
+def server(shared_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> ServerProcess:
+    """Whose commands are those of an admin. It has one document, to whose links a test adds none that stays."""
+    monkeypatch.setenv("COLLABDOC_URL", shared_server.url)
+    monkeypatch.setenv("COLLABDOC_TOKEN", BOSS)
+    return shared_server
 
 
 def token(user: str, docs: str) -> str:
@@ -100,8 +111,9 @@ def test_a_link_is_made_listed_used_and_taken_back(server: ServerProcess) -> Non
 
 
 def test_a_link_may_last(server: ServerProcess) -> None:
-    said(run("links", "make", "note.txt", "--role", "write", "--expires", "never"))
-    assert re.fullmatch(r"[0-9a-f]{16}  write    never +by boss", said(run("links", "list", "note.txt")))
+    said(run("import", __file__, "--to", "lasting"))
+    said(run("links", "make", "lasting", "--role", "write", "--expires", "never"))
+    assert re.fullmatch(r"[0-9a-f]{16}  write    never +by boss", said(run("links", "list", "lasting")))
 
 
 def test_sign_ins_are_taken_back_by_user_and_by_id(server: ServerProcess) -> None:

@@ -8,8 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pycrdt import Text
 
+from collabdoc.cli import commands
 from collabdoc.client import connect
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.store.sqlite_folder import FILE_NAME
@@ -17,15 +19,22 @@ from tests.process import ServerProcess
 from tests.test_cli import fails, run
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("original")
+    files = [folder / name for name in ("one", "two")]
+    for file in files:
+        file.write_text(f"the text of {file.name}")
+    data = folder / "data"
+    data.mkdir()
+    assert run("import", *map(str, files), "--data", str(data)).returncode == 0
+    return data
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data(original: Path, tmp_path: Path) -> Path:
     """A folder with two documents."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for name in ("one", "two"):
-        (tmp_path / name).write_text(f"the text of {name}")
-        assert run("import", str(tmp_path / name), "--data", str(folder)).returncode == 0
-    return folder
+    return Path(shutil.copytree(original, tmp_path / "data"))
 
 
 def flip(folder: Path, text: bytes) -> None:
@@ -47,7 +56,7 @@ def epoch_of(folder: Path, name: str) -> str:
 
 def test_help_teaches() -> None:
     for command in ("verify", "repair", "backup"):
-        said = run(command, "--help").stdout
+        said = CliRunner().invoke(commands, [command, "--help"]).output
         assert "COLLABDOC_DATA" in said
         assert "Exit code 0" in said
 

@@ -11,21 +11,6 @@ from tests.protocol.crafting import after, first, garbage, section, update
 from tests.world import Person, World
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def alice(world: World) -> Person:
-    return world.person("alice")
-
-
-@pytest.fixture
-def bob(world: World) -> Person:
-    return world.person("bob")
-
-
 def test_peers_get_an_edit_before_it_is_committed(world: World, alice: Person, bob: Person) -> None:
     alice.types("hi")
     world.turn()
@@ -370,6 +355,24 @@ def test_presence_goes_to_the_others_and_to_newcomers_and_ends_with_its_session(
     alice.leaves()
     world.turn()
     assert decode(bob.last(Awareness).awareness, max_bytes=1000) == [Entry(7, 2, b"null")]
+
+
+def test_who_is_back_and_was_taken_for_gone_hears_of_it_behind_what_opens(world: World, alice: Person) -> None:
+    """Then it speaks up with a newer clock; else the others would see it only with its next renewal."""
+    said = encode([Entry(7, 1, b'{"name":"alice"}')])
+    alice.is_present(said)
+    alice.leaves()
+    alice.heard.clear()
+    alice.is_deaf = True
+    alice.opens()
+    alice.is_present(said)
+    world.turn()
+    alice.is_deaf = False
+    world.turn()
+    opened, presence = alice.heard
+    assert isinstance(opened, Opened)
+    assert isinstance(presence, Awareness)
+    assert decode(presence.awareness, max_bytes=1000) == [Entry(7, 2, b"null")]
 
 
 def test_malformed_presence_closes_its_sender(world: World, alice: Person, bob: Person) -> None:

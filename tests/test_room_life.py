@@ -16,21 +16,6 @@ from tests.protocol.crafting import after, first, section, update
 from tests.world import Person, World
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def alice(world: World) -> Person:
-    return world.person("alice")
-
-
-@pytest.fixture
-def bob(world: World) -> Person:
-    return world.person("bob")
-
-
 class _Fragile(Document):
     """A document in which pycrdt fails on demand."""
 

@@ -298,14 +298,14 @@ class HocuspocusSocket(SyncSocket):
                 said = [hocuspocus.encode_authenticated(head, mode)]
                 if present := self._present(place):
                     said.append(hocuspocus.encode_awareness(head, present))
-                place.told_present = bool(present)
+                place.told_present = present
                 said.append(hocuspocus.encode_step_1(head, state_vector))
                 return b"".join(map(encode_frame, said))
             case Updates(updates=updates):
                 return b"".join(encode_frame(hocuspocus.encode_step_2(head, update)) for update in updates)
             case Awareness(awareness=awareness):
-                if place.told_present:
-                    place.told_present = False
+                told, place.told_present = place.told_present, b""
+                if awareness == told:
                     return b""
                 return encode_frame(hocuspocus.encode_awareness(head, awareness))
             case Saved(id=id_):

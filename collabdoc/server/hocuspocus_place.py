@@ -31,8 +31,8 @@ class Place:
         self.held: list[Said] = []
         self.held_bytes = 0
         self.owes_step_1 = False
-        self.told_present = False
-        """Whether who is present was told with what opened the document."""
+        self.told_present = b""
+        """Who is present, as it was told with what opened the document."""
         self.is_open = False
         self.renewed_for: float | None = None
         """The end of the grant before which a token was asked for."""

@@ -33,8 +33,7 @@ _PAGE = """<!doctype html>
 @pytest.fixture(scope="module")
 def site(project: Project) -> Iterator[str]:
     """The examples as pages, which take the server's address from their fragment."""
-    folder = project.folder / "pages"
-    folder.mkdir()
+    folder = project.part("pages")
     for name in EDITORS:
         source = (PROVIDER / "examples" / name).read_text()
         assert "'https://docs.example.com'" in source

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Request, expect
+from playwright.sync_api import APIResponse, Request, Route, expect
 
 from tests.browser.accounts import content_of, make_document, share, sign_in, take_back, token_for
 from tests.browser.conftest import People
@@ -157,6 +157,7 @@ def test_the_keyboard_begins_at_the_role_and_comes_back_to_the_button(host: Pers
     make_document(host, "keys/plan.md")
     host.opens("keys/plan.md")
     expect(host.editor).to_be_focused()  # which an empty document takes by itself, whatever had it until then
+    expect(host.on("share")).to_be_visible()  # until the server has said so, nobody may share
     host.on("share").focus()
     host.presses("Enter")
     expect(host.on("share-read")).to_be_focused()
@@ -165,6 +166,25 @@ def test_the_keyboard_begins_at_the_role_and_comes_back_to_the_button(host: Pers
     host.presses("Escape")
     expect(host.on("share-dialog")).to_have_count(0)
     expect(host.on("share")).to_be_focused()
+
+
+def test_a_link_that_is_made_before_the_list_has_come_stays_in_it(host: Person) -> None:
+    make_document(host, "early/plan.md")
+    host.opens("early/plan.md")
+    late: list[tuple[Route, APIResponse]] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "GET":
+            late.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    host.page.route("**/links", answer)
+    _make_link(host, "read", "Ben")
+    for route, response in late:
+        route.fulfill(response=response)
+    expect(host.on("share-list")).to_have_attribute("aria-busy", "false")
+    expect(host.on("share-row")).to_contain_text("Ben")
 
 
 def test_escape_keeps_the_link_and_leaves_the_dialog_open(host: Person) -> None:

@@ -36,8 +36,7 @@ _NODE = {"module": "NodeNext", "moduleResolution": "NodeNext", "skipLibCheck": F
 @pytest.fixture(scope="module")
 def examples(project: Project) -> Path:
     """The examples, compiled."""
-    folder = project.folder / "examples"
-    folder.mkdir()
+    folder = project.part("examples")
     for example in EXAMPLES:
         (folder / example.name).write_text(example.read_text())
     compiles(project, folder, _BUNDLER)
@@ -63,15 +62,13 @@ def test_the_package_has_the_version_and_the_licence_of_the_project() -> None:
 
 
 def test_the_declarations_hold_where_nothing_is_skipped(project: Project) -> None:
-    folder = project.folder / "strict"
-    folder.mkdir()
+    folder = project.part("strict")
     (folder / "main.ts").write_text("export * from '@collabdoc/provider'\n")
     compiles(project, folder, _NODE)
 
 
 def test_an_event_that_there_is_not_and_a_wrong_option_are_refused(project: Project) -> None:
-    folder = project.folder / "wrong"
-    folder.mkdir()
+    folder = project.part("wrong")
     (folder / "main.ts").write_text(
         "import { CollabdocProvider } from '@collabdoc/provider'\n"
         "import * as Y from 'yjs'\n"

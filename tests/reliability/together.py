@@ -223,7 +223,6 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data, packages = Path(folder, "data"), Path(folder, "packages")
-        packages.mkdir()
         result = asyncio.run(run(Project(packages), data, seconds=arguments.seconds, seed=arguments.seed))
     print(f"{result.edits} edits, {result.troubles} troubles of the lines")
     print(f"all agree on {result.characters} characters and {len(result.gone_after_s)} cursors")

@@ -5,14 +5,17 @@ column in `DIALECTS`. What is to come of a deed stands in `TABLE`, and in nothin
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Any, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 from collabdoc.auth import Permission
 from collabdoc.awareness import Entry, encode
+from collabdoc.errors import NotAllowed
 from collabdoc.links import split_token
 from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Ping, Pong, Rejected, Saved, Update, Updates
@@ -169,6 +172,12 @@ class Cell:
         opened = await wire.opens(self.document, token=token("watcher", "read"))
         return wire, text_of(opened.update)
 
+    async def goes_on_for(self, watcher: Wire) -> None:
+        """The rest of the room notices nothing of a refused edit."""
+        assert (await self.watcher())[1] == "hello"
+        watcher.says(Ping(1))
+        assert await watcher.hears(Pong) == Pong(1)
+
 
 Deeds = Mapping[str, Callable[[Cell], Awaitable[Outcome]]]
 
@@ -177,89 +186,111 @@ class Dialect(Protocol):
     deeds: Deeds
 
 
-class NativeSocket:
+class Refusal(Exception):
+    """What the server said no with."""
+
+    def __init__(self, code: int) -> None:
+        self.outcome = OUTCOME_OF_CODE[code]
+
+
+_Entered = TypeVar("_Entered")
+
+
+class SocketDialect(ABC, Generic[_Entered]):
+    """The deeds of those who speak over a socket; a dialect says how each is done, until it is done or refused."""
+
     def __init__(self) -> None:
-        self.deeds: Deeds = {
+        deeds = {
             "open": self._open,
             "read": self._read,
             "be present": self._be_present,
             "write": self._write,
             "create": self._create,
         }
+        self.deeds: Deeds = {name: partial(self._outcome, deed) for name, deed in deeds.items()}
 
-    async def _enter(self, cell: Cell, name: str) -> tuple[Wire, Opened | Outcome]:
+    async def _outcome(self, deed: Callable[[Cell], Awaitable[None]], cell: Cell) -> Outcome:
+        try:
+            await deed(cell)
+        except Refusal as refusal:
+            return refusal.outcome
+        return Outcome.DONE
+
+    @abstractmethod
+    async def _enter(self, cell: Cell, name: str) -> _Entered:
+        """Open a document."""
+
+    @abstractmethod
+    async def _open(self, cell: Cell) -> None: ...
+
+    @abstractmethod
+    async def _read(self, cell: Cell) -> None: ...
+
+    @abstractmethod
+    async def _write(self, cell: Cell) -> None: ...
+
+    @abstractmethod
+    def _show_presence(self, cell: Cell, entered: _Entered, presence: bytes) -> None: ...
+
+    async def _be_present(self, cell: Cell) -> None:
+        watcher, _ = await cell.watcher()
+        entered = await self._enter(cell, cell.document)
+        self._show_presence(cell, entered, encode([Entry(5, 1, b"{}")]))
+        await watcher.hears(Awareness)
+
+    async def _create(self, cell: Cell) -> None:
+        name = cell.document + "-new"
+        try:
+            await self._enter(cell, name)
+        except Refusal:
+            assert await cell.server.rooms.get(name) is None
+            raise
+        assert await cell.server.rooms.get(name) is not None
+
+
+class NativeSocket(SocketDialect[tuple[Wire, Opened]]):
+    async def _enter(self, cell: Cell, name: str) -> tuple[Wire, Opened]:
         wire, said = await cell.wire()
         wire.says(Open(1, name, b"\x00", said))
         answer = await wire.hears_any()
         if isinstance(answer, Closed):
             assert len(answer.reason) > 10, "a reason that a person understands"
-            return wire, OUTCOME_OF_CODE[answer.code]
+            raise Refusal(answer.code)
         assert isinstance(answer, Opened), answer
         return wire, answer
 
-    async def _open(self, cell: Cell) -> Outcome:
+    async def _open(self, cell: Cell) -> None:
         _, opened = await self._enter(cell, cell.document)
-        if isinstance(opened, Outcome):
-            return opened
         may_write = expected(cell.person, "native", "write") is Outcome.DONE
         assert opened.mode == ("write" if may_write else "read")
-        return Outcome.DONE
 
-    async def _read(self, cell: Cell) -> Outcome:
+    async def _read(self, cell: Cell) -> None:
         _, opened = await self._enter(cell, cell.document)
-        if isinstance(opened, Outcome):
-            return opened
         assert text_of(opened.update) == "hello"
-        return Outcome.DONE
 
-    async def _be_present(self, cell: Cell) -> Outcome:
-        watcher, _ = await cell.watcher()
-        wire, opened = await self._enter(cell, cell.document)
-        if isinstance(opened, Outcome):
-            return opened
-        wire.says(Awareness(1, encode([Entry(5, 1, b"{}")])))
-        await watcher.hears(Awareness)
-        return Outcome.DONE
+    def _show_presence(self, cell: Cell, entered: tuple[Wire, Opened], presence: bytes) -> None:
+        entered[0].says(Awareness(1, presence))
 
-    async def _write(self, cell: Cell) -> Outcome:
+    async def _write(self, cell: Cell) -> None:
         watcher, _ = await cell.watcher()
-        wire, opened = await self._enter(cell, cell.document)
-        if isinstance(opened, Outcome):
-            return opened
+        wire, _ = await self._enter(cell, cell.document)
         wire.says(Update(1, 1, typed("mine ")))
         answer = await wire.hears_any()
         if isinstance(answer, Saved):
             assert "mine" in (await cell.watcher())[1]
-            return Outcome.DONE
+            return
         assert isinstance(answer, Rejected), answer
         assert (answer.id, "reading" in answer.reason) == (1, True)
-        assert (await cell.watcher())[1] == "hello"
-        for each in (wire, watcher):  # it stays open, and the rest of the room notices nothing
-            each.says(Ping(1))
-            assert await each.hears(Pong) == Pong(1)
-        return OUTCOME_OF_CODE[answer.code]
-
-    async def _create(self, cell: Cell) -> Outcome:
-        name = cell.document + "-new"
-        _, opened = await self._enter(cell, name)
-        outcome = opened if isinstance(opened, Outcome) else Outcome.DONE
-        assert (await cell.server.rooms.get(name) is not None) is (outcome is Outcome.DONE)
-        return outcome
+        await cell.goes_on_for(watcher)
+        wire.says(Ping(1))  # it stays open
+        assert await wire.hears(Pong) == Pong(1)
+        raise Refusal(answer.code)
 
 
-class Yjs:
+class Yjs(SocketDialect[YjsWire]):
     """y-websocket's dialect, which says a token in the address."""
 
-    def __init__(self) -> None:
-        self.deeds: Deeds = {
-            "open": self._open,
-            "read": self._read,
-            "be present": self._be_present,
-            "write": self._write,
-            "create": self._create,
-        }
-
-    async def _enter(self, cell: Cell, name: str) -> tuple[YjsWire, Outcome]:
+    async def _enter(self, cell: Cell, name: str) -> YjsWire:
         said, headers = await cell.person.shows(cell.server, cell.document)
         wire = await YjsWire.connect(cell.server, name, query=f"?token={said}" if said else "", headers=headers)
         kind, payload = await wire.hears_any()
@@ -267,66 +298,40 @@ class Yjs:
             assert len(payload) > 10, "a reason that a person understands"
             kind, payload = await wire.hears_any()
         if kind == "close":
-            return wire, OUTCOME_OF_CODE[int(payload[:4])]
+            raise Refusal(int(payload[:4]))
         assert kind == "step 1", kind
-        return wire, Outcome.DONE
+        return wire
 
-    async def _open(self, cell: Cell) -> Outcome:
-        _, outcome = await self._enter(cell, cell.document)
-        return outcome
+    async def _open(self, cell: Cell) -> None:
+        await self._enter(cell, cell.document)
 
-    async def _read(self, cell: Cell) -> Outcome:
-        wire, outcome = await self._enter(cell, cell.document)
-        if outcome is Outcome.DONE:
-            wire.says(yjs.encode_step_1(b"\x00"))
-            assert text_of(await wire.hears("step 2")) == "hello"
-        return outcome
+    async def _read(self, cell: Cell) -> None:
+        wire = await self._enter(cell, cell.document)
+        wire.says(yjs.encode_step_1(b"\x00"))
+        assert text_of(await wire.hears("step 2")) == "hello"
 
-    async def _be_present(self, cell: Cell) -> Outcome:
+    def _show_presence(self, cell: Cell, entered: YjsWire, presence: bytes) -> None:
+        entered.says(yjs.encode_awareness(presence))
+
+    async def _write(self, cell: Cell) -> None:
         watcher, _ = await cell.watcher()
-        wire, outcome = await self._enter(cell, cell.document)
-        if outcome is Outcome.DONE:
-            wire.says(yjs.encode_awareness(encode([Entry(5, 1, b"{}")])))
-            await watcher.hears(Awareness)
-        return outcome
-
-    async def _write(self, cell: Cell) -> Outcome:
-        watcher, _ = await cell.watcher()
-        wire, outcome = await self._enter(cell, cell.document)
-        if outcome is not Outcome.DONE:
-            return outcome
+        wire = await self._enter(cell, cell.document)
         wire.says(yjs.encode_update(typed("mine ")), yjs.encode_step_1(b"\x00"))
         kind, payload = await wire.hears_any()
         if kind == "step 2":
             assert "mine" in text_of(*(await watcher.hears(Updates)).updates)
-            return Outcome.DONE
+            return
         assert (kind, b"reading" in payload) == ("denied", True)
-        assert text_of(await wire.hears("step 2")) == (await cell.watcher())[1] == "hello", "it stays open"
-        watcher.says(Ping(1))
-        assert await watcher.hears(Pong) == Pong(1)
-        return Outcome.NOT_ALLOWED
-
-    async def _create(self, cell: Cell) -> Outcome:
-        name = cell.document + "-new"
-        _, outcome = await self._enter(cell, name)
-        assert (await cell.server.rooms.get(name) is not None) is (outcome is Outcome.DONE)
-        return outcome
+        assert text_of(await wire.hears("step 2")) == "hello", "it stays open"
+        await cell.goes_on_for(watcher)
+        raise Refusal(NotAllowed.code)
 
 
-class Hocuspocus:
+class Hocuspocus(SocketDialect[tuple[HocuspocusWire, str]]):
     """The dialect of Hocuspocus, in which a refusal has a reason and no code."""
 
-    def __init__(self) -> None:
-        self.deeds: Deeds = {
-            "open": self._open,
-            "read": self._read,
-            "be present": self._be_present,
-            "write": self._write,
-            "create": self._create,
-        }
-
-    async def _enter(self, cell: Cell, name: str) -> tuple[HocuspocusWire, str | Outcome]:
-        """The scope that is told, or what a refusal is counted as."""
+    async def _enter(self, cell: Cell, name: str) -> tuple[HocuspocusWire, str]:
+        """With the scope that is told; a refusal is what the server counts it as."""
         said, headers = await cell.person.shows(cell.server, cell.document)
         wire = await HocuspocusWire.dials(cell.server, headers=headers)
         refused = cell.server.context.refused.copy()
@@ -336,58 +341,35 @@ class Hocuspocus:
         if answer.kind == "denied":
             assert len(answer.value) > 10, "a reason that a person understands"
             [code] = cell.server.context.refused - refused
-            return wire, OUTCOME_OF_CODE[code]
+            raise Refusal(code)
         assert answer.kind == "authenticated", answer
         return wire, answer.value
 
-    async def _open(self, cell: Cell) -> Outcome:
+    async def _open(self, cell: Cell) -> None:
         _, scope = await self._enter(cell, cell.document)
-        if isinstance(scope, Outcome):
-            return scope
         may_write = expected(cell.person, "hocuspocus", "write") is Outcome.DONE
         assert scope == ("read-write" if may_write else "readonly")
-        return Outcome.DONE
 
-    async def _read(self, cell: Cell) -> Outcome:
-        wire, scope = await self._enter(cell, cell.document)
-        if isinstance(scope, Outcome):
-            return scope
+    async def _read(self, cell: Cell) -> None:
+        wire, _ = await self._enter(cell, cell.document)
         await wire.gets_a("step 1", at=cell.document)
         assert text_of(await wire.gets_a("step 2", at=cell.document)) == "hello"
-        return Outcome.DONE
 
-    async def _be_present(self, cell: Cell) -> Outcome:
-        watcher, _ = await cell.watcher()
-        wire, scope = await self._enter(cell, cell.document)
-        if isinstance(scope, Outcome):
-            return scope
-        wire.is_present(encode([Entry(5, 1, b"{}")]), at=cell.document)
-        await watcher.hears(Awareness)
-        return Outcome.DONE
+    def _show_presence(self, cell: Cell, entered: tuple[HocuspocusWire, str], presence: bytes) -> None:
+        entered[0].is_present(presence, at=cell.document)
 
-    async def _write(self, cell: Cell) -> Outcome:
+    async def _write(self, cell: Cell) -> None:
         watcher, _ = await cell.watcher()
-        wire, scope = await self._enter(cell, cell.document)
-        if isinstance(scope, Outcome):
-            return scope
+        wire, _ = await self._enter(cell, cell.document)
         for kind in ("step 1", "step 2"):
             await wire.gets_a(kind, at=cell.document)
         wire.edits(typed("mine "), at=cell.document)
         if await wire.gets_a("status", at=cell.document):
             assert "mine" in (await cell.watcher())[1]
-            return Outcome.DONE
-        assert (await cell.watcher())[1] == "hello"
+            return
         await wire.nothing_comes()
-        watcher.says(Ping(1))
-        assert await watcher.hears(Pong) == Pong(1)
-        return Outcome.NOT_ALLOWED
-
-    async def _create(self, cell: Cell) -> Outcome:
-        name = cell.document + "-new"
-        _, scope = await self._enter(cell, name)
-        outcome = scope if isinstance(scope, Outcome) else Outcome.DONE
-        assert (await cell.server.rooms.get(name) is not None) is (outcome is Outcome.DONE)
-        return outcome
+        await cell.goes_on_for(watcher)
+        raise Refusal(NotAllowed.code)
 
 
 class HttpApi:

@@ -121,7 +121,9 @@ class LinkList {
   async load(): Promise<void> {
     this.element.setAttribute('aria-busy', 'true')
     try {
-      this.#links = await listLinks(this.name)
+      const listed = await listLinks(this.name)
+      // One that was made meanwhile is in none that was asked for before.
+      this.#links = [...this.#links.filter((link) => listed.every(({ id }) => id !== link.id)), ...listed]
       this.#draw()
     } catch (error) {
       const again = h('button', { type: 'button', class: 'button', onclick: () => void this.load() }, 'Try again')
