@@ -130,6 +130,7 @@ class DialectSocket(ABC):
         for session in self._sessions.values():
             self._context.rooms.leave(session)
         self._sessions.clear()
+        del self._frame_batch, self._frame_announcement  # which may have us: a ring is freed late
         self._context.leave(self)
 
     # The sessions' side
