@@ -92,7 +92,8 @@ class Store(Protocol):
     def append(self, appends: Sequence[Append]) -> list[int | None]:
         """Commit these updates; the sequence number of the last update of each append.
 
-        None where there is no such document: nothing of that append was taken, and the others were.
+        None where there is no such document, or what is stored of it is damaged: nothing of that append was taken, and
+        the others were.
         """
 
     def create(self, document: str, *, title: str = "", kind: str = "") -> tuple[DocumentRow, bool]:
