@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from collabdoc.protocol import yjs
+from collabdoc.protocol.messages import Update
 from collabdoc.server.app import Server
 from collabdoc.server.connection import Connection
 from collabdoc.server.frames import FrameReader
@@ -14,7 +16,7 @@ from collabdoc.server.line import SocketLine
 from collabdoc.server.socket import DialectSocket
 from collabdoc.session import Session
 from tests.server.hocuspocus_wire import HocuspocusWire
-from tests.server.wire import Wire
+from tests.server.wire import Wire, typed
 from tests.server.yjs_wire import YjsWire
 
 pytestmark = pytest.mark.gen_test(timeout=30)
@@ -23,16 +25,20 @@ pytestmark = pytest.mark.gen_test(timeout=30)
 async def _native(server: Server) -> Wire:
     wire = await Wire.connect(server)
     await wire.opens("d")
+    wire.says(Update(1, 1, typed("last words")))
     return wire
 
 
 async def _yjs(server: Server) -> Wire:
-    return (await YjsWire.open(server, "d")).wire
+    wire = await YjsWire.open(server, "d")
+    wire.says(yjs.encode_update(typed("last words")))
+    return wire.wire
 
 
 async def _hocuspocus(server: Server) -> Wire:
     wire = await HocuspocusWire.dials(server)
     await wire.joins()
+    wire.edits(typed("last words"))
     return wire
 
 
