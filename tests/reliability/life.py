@@ -8,7 +8,8 @@ in every dialect (`visits.py`); some read slowly, some are hostile. Every hour a
 left memory it is looked at what is left: memory, sockets, descriptors, threads, objects of our own, the data folder
 against what documents hold. After the first hours, in which what is kept is filled, none of it may grow.
 
-What takes the processor its time takes as long as ever, so the limits on that are as much longer by the server's clock.
+What takes the processor its time takes as long as ever, so the limits on that are as much longer by the server's clock;
+so is, by some, the time that clients have to answer a ping.
 """
 
 import argparse
@@ -38,8 +39,10 @@ WARM_HOURS = 6
 """Of a day: by then caches are full, such as that of 1,000 tokens whose signature was looked at."""
 GROWS_AT_MOST = {"memory": 4 * 2**20, "helper": 4 * 2**20, "descriptors": 2, "threads": 0.5, "tasks": 1, "objects": 100}
 """From the end of those hours to the end of the day, by a straight line through what was seen."""
-FOLDER_AT_MOST = 3.0
-"""Times what the documents in it hold."""
+FOLDER_AT_MOST = 3
+"""Times what the documents in it hold, beside the edits that are kept for those who come back."""
+_LIMITS = Limits()
+_PATIENCE = 10
 _DOCUMENTS = 40
 _BUSY_SHARE = 0.9
 _BACKUP_HOURS = 4
@@ -108,8 +111,10 @@ async def run(hours: int, rate: int, seed: int, folder: Path) -> tuple[Town, lis
 
 
 def _settings(rate: int) -> dict[str, str]:
-    limits = Limits()
-    longer = {name: getattr(limits, name) * rate for name in ("max_commit_lag_s", "helper_s", "drain_s")}
+    longer = {
+        **{name: getattr(_LIMITS, name) * rate for name in ("max_commit_lag_s", "helper_s", "drain_s")},
+        "silence_s": _LIMITS.silence_s * _PATIENCE,
+    }
     return {
         "COLLABDOC_TOKEN_KEY": KEY,
         **{f"COLLABDOC_LIMITS__{name.upper()}": str(value) for name, value in longer.items()},
@@ -186,7 +191,7 @@ def _grown(samples: Sequence[Sample]) -> list[str]:
         if len(flat) > 1 and (grown := growth([getattr(sample, what) for sample in flat])) > most
     ]
     last = samples[-1]
-    if last.folder > FOLDER_AT_MOST * last.content + 2**20:
+    if last.folder > FOLDER_AT_MOST * last.content + _DOCUMENTS * _LIMITS.resume_bytes + 2**20:
         wrong.append(f"the data folder has {last.folder:,} bytes for documents of {last.content:,}")
     return wrong
 

@@ -212,7 +212,9 @@ class Town:
             document = await _within(guest.open(links.removeprefix("/api/documents/").removesuffix("/links")))
             await self._write(document)
             await self.fetch("DELETE", f"{links}/{made['id']}")
-            await _within(document.changed())
+            async with asyncio.timeout(60):
+                while document.status.kind != "refused":
+                    await asyncio.sleep(0.01)
 
     async def _signs(self) -> None:
         token, csrf = self.token(_TOKEN_S), {"X-Collabdoc-Csrf": "1"}
