@@ -85,10 +85,9 @@ class Watchdog:
         """Returns in each process that is to serve; the one that watches ends here, with `SystemExit`."""
         is_first = True
         while True:
-            # A signal waits until each of the two is who it is: a server would take one for its watchdog's, and lose it.
+            # A signal waits until each of the two is who it is: else the server takes one for the watchdog's.
             signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-            if self._stopped_by is not None:  # while there was nobody to hand it on to
-                sys.exit(128 + self._stopped_by)
+            self._end_if_stopped()  # while there was nobody to hand it on to
             reading, writing = os.pipe()
             pid = os.fork()
             if pid == 0:
@@ -105,8 +104,8 @@ class Watchdog:
             os.close(reading)
             self._life = None  # before the wait: behind it the number may be nobody's, or another's
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            if self._stopped_by is not None and code < 0:
-                sys.exit(128 + self._stopped_by)
+            if code < 0:
+                self._end_if_stopped()
             if self._stopped_by is not None or not life.served or code == 0:
                 sys.exit(code if code >= 0 else 128 - code)
             self._put_aside(life, code)
@@ -131,6 +130,10 @@ class Watchdog:
                     life.stood_still = True
                     os.kill(life.pid, signal.SIGKILL)
             _let_go_of_orphans(life.pid)
+
+    def _end_if_stopped(self) -> None:
+        if self._stopped_by is not None:
+            sys.exit(128 + self._stopped_by)
 
     def _put_aside(self, life: _Life, code: int) -> None:
         why = f"stood still for {self._stall_s:g} s" if life.stood_still else f"ended with {code}"
