@@ -15,7 +15,7 @@ from zlib import crc32
 
 from collabdoc.errors import StoreDamaged, StoreError, UsageError
 from collabdoc.store.base import Append, DocumentRow, LinkRow, Loaded, RevocationRow, Snapshot
-from collabdoc.store.damage import ROW, Stored, assemble, check_start, document_row
+from collabdoc.store.damage import ROW, Stored, assemble, check_start, document_row, link_row, listed_row
 from collabdoc.store.mark import Mark, MarkFile
 from collabdoc.store.sqlite_folder import (
     BUSY_MS,
@@ -184,7 +184,7 @@ class SqliteStore:
                 f"SELECT {ROW} FROM document {where} ORDER BY changed_ms DESC, id DESC LIMIT ? OFFSET ?",
                 (pattern, limit, offset),
             ).fetchall()
-        return [document_row(row) for row in rows], total
+        return [listed_row(row) for row in rows], total
 
     def links(self, document: str) -> Sequence[LinkRow]:
         return self._find_links("document.name = ? ORDER BY link.created_ms DESC, link.rowid DESC", [document])
@@ -245,7 +245,7 @@ class SqliteStore:
             rows = self._reader.execute(
                 f"SELECT {_LINK} FROM link JOIN document ON document.id = document_id WHERE {where}", values
             ).fetchall()
-        return [LinkRow(*row) for row in rows]
+        return [link_row(row) for row in rows]
 
     def _append_apart(self, db: sqlite3.Connection, append: Append) -> Mark | None:
         """The same; None also where what is stored of the document is damaged."""
