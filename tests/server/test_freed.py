@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from collabdoc.protocol import yjs
-from collabdoc.protocol.messages import Update
+from collabdoc.protocol.messages import Rejected, Update
 from collabdoc.server.app import Server
 from collabdoc.server.connection import Connection
 from collabdoc.server.frames import FrameReader
@@ -42,8 +42,16 @@ async def _hocuspocus(server: Server) -> Wire:
     return wire
 
 
+async def _refused(server: Server) -> Wire:
+    wire = await Wire.connect(server)
+    await wire.opens("d")
+    wire.says(Update(1, 1, b"no update"))
+    await wire.hears(Rejected)
+    return wire
+
+
 @pytest.mark.parametrize("is_cut", [True, False], ids=["cut", "closed"])
-@pytest.mark.parametrize("opens", [_native, _yjs, _hocuspocus])
+@pytest.mark.parametrize("opens", [_native, _yjs, _hocuspocus, _refused])
 async def test_a_connection_that_has_ended_leaves_nothing(
     server: Server, opens: Callable[[Server], Awaitable[Wire]], *, is_cut: bool
 ) -> None:
