@@ -74,7 +74,7 @@ class Sample:
 
 
 async def run(hours: int, rate: int, seed: int, folder: Path) -> tuple[Town, list[Sample], list[str]]:
-    """What was done, what was seen at the end of each hour, and what is wrong with it."""
+    """What was done, what was seen at the end of each hour, and what was left there or could not be backed up."""
     data = folder / "data"
     machine = faults.Faults(faults.build(folder), data, folder / "control")
     start_s = int(time.time())
@@ -104,10 +104,7 @@ async def run(hours: int, rate: int, seed: int, folder: Path) -> tuple[Town, lis
             wrong += await _until_empty(town, hour)
             samples.append(await _look(town, server.pid, data))
             print(f"hour {hour}: {samples[-1]}", file=sys.stderr, flush=True)
-    visits, short = town.made.total(), town.short.total()
-    if short > visits * _SHORT_SHARE:
-        wrong.append(f"{short} of {visits} visits were cut short: {dict(town.short)}")
-    return town, samples, wrong + _grown(samples)
+    return town, samples, wrong
 
 
 def _settings(rate: int) -> dict[str, str]:
@@ -183,13 +180,17 @@ def growth(values: Sequence[float]) -> float:
     return slope * (len(values) - 1)
 
 
-def _grown(samples: Sequence[Sample]) -> list[str]:
+def judge(town: Town, samples: Sequence[Sample]) -> list[str]:
+    """What grew, and whether people could work."""
     flat = samples[WARM_HOURS:]
     wrong = [
         f"{what} grew by {grown:,.1f}, expected at most {most:,}"
         for what, most in GROWS_AT_MOST.items()
         if len(flat) > 1 and (grown := growth([getattr(sample, what) for sample in flat])) > most
     ]
+    visits, short = town.made.total(), town.short.total()
+    if short > visits * _SHORT_SHARE:
+        wrong.append(f"{short} of {visits} visits were cut short: {dict(town.short)}")
     last = samples[-1]
     if last.folder > FOLDER_AT_MOST * last.content + _DOCUMENTS * _LIMITS.resume_bytes + 2**20:
         wrong.append(f"the data folder has {last.folder:,} bytes for documents of {last.content:,}")
@@ -204,6 +205,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         town, samples, wrong = asyncio.run(run(arguments.hours, arguments.rate, arguments.seed, Path(folder)))
+    wrong += judge(town, samples)
     more = (samples[-1].classes - samples[0].classes).most_common(5)
     print(*wrong, f"more than in the first hour: {more}", sep="\n", file=sys.stderr)
     flat = samples[WARM_HOURS:] or samples
