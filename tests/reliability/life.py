@@ -95,7 +95,7 @@ async def run(hours: int, rate: int, seed: int, folder: Path) -> tuple[Town, lis
         town = Town(server, line, clock, seed)
         await town.make_documents(_DOCUMENTS)
         for hour in range(1, hours + 1):
-            await _live(town, clock, hour, Random(f"{seed} {hour}"))
+            await _live(town, clock, Random(f"{seed} {hour}"))
             if hour % _BACKUP_HOURS == 0:
                 made = await asyncio.to_thread(back_up, data, folder / f"{hour}.sqlite3")
                 wrong += [] if made.returncode == 0 else [f"the backup of hour {hour}: {made.stdout} {made.stderr}"]
@@ -118,7 +118,7 @@ def _settings(rate: int) -> dict[str, str]:
     }
 
 
-async def _live(town: Town, clock: Clock, hour: int, chance: Random) -> None:
+async def _live(town: Town, clock: Clock, chance: Random) -> None:
     """An hour of visits, the last of which has ended."""
     ends_s = clock.now_s() + _BUSY_SHARE * 3600
     async with asyncio.TaskGroup() as group:
