@@ -91,6 +91,12 @@ class TooLarge(ProtocolError):
     code = 4413
 
 
+class Unreadable(ProtocolError):
+    """The document is there, and nobody gets it until the server's operator has seen to it."""
+
+    code = 4423
+
+
 class RateLimited(ProtocolError):
     code = 4429
 

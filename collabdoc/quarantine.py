@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collabdoc.errors import Malformed, Overloaded, UsageError
+from collabdoc.errors import Malformed, NotAllowed, Unreadable, UsageError
 from collabdoc.protocol.structs import read_structs
 from collabdoc.protocol.update import UNLIMITED, UpdateInfo
 from collabdoc.protocol.values import Parts
@@ -43,9 +43,14 @@ class Quarantined:
     readings: int = 0
 
     def check_reading(self) -> None:
-        """Raise `Overloaded` where the document is not to be loaded any more."""
+        """Raise `Unreadable` where the document is not to be loaded any more."""
         if self.readings >= self.most:
-            raise Overloaded("the server stood still while it read this document, its operator has to look at it")
+            raise Unreadable("the server stood still while it read this document, its operator has to look at it")
+
+    def check_writing(self) -> None:
+        """Raise `NotAllowed` where no edit is to be taken any more."""
+        if reason := self.read_only:
+            raise NotAllowed(reason)
 
     @property
     def read_only(self) -> str | None:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 
+from collabdoc.barred import Barred
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Kind, make_meta
 from collabdoc.errors import (
@@ -43,7 +44,6 @@ from collabdoc.writer import Writer
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
-_DAMAGED = "the document is damaged on the server, its operator has to repair it"
 
 
 class Rooms:
@@ -72,6 +72,7 @@ class Rooms:
         self._server = server
         self._underway = underway
         self._quarantine = quarantine
+        self._barred = Barred(quarantine, monotonic)
         self._monotonic = monotonic
         self._flushes = Flushes(
             turn, writer, limits, committed=self._committed, broke=self._reload_later, monotonic=monotonic
@@ -79,8 +80,6 @@ class Rooms:
         self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
-        self._lost: set[str] = set()
-        """Names whose row went while they were open: made anew they would look empty. A restart looks again."""
         self._draining = False
         self._came_or_went = False  # documents, since memory was given back
         self._told_end = False
@@ -102,12 +101,11 @@ class Rooms:
         return len(self._slots)
 
     async def open(self, name: str, *, create: bool) -> Room:
-        """The document's room, loaded if need be. Raises `NoSuchDocument`, `Restarting`, `Overloaded`."""
+        """The document's room, loaded if need be. Raises `NoSuchDocument`, `Restarting`, `Overloaded`, `Unreadable`."""
         while True:
             if self._draining:
                 raise Restarting("the server is restarting")
-            if name in self._lost:
-                raise Overloaded(_DAMAGED)
+            self._barred.check_reading(name)
             if deleting := self._deleting.get(name):
                 await asyncio.wait([deleting])
             elif slot := self._slots.get(name):
@@ -158,6 +156,9 @@ class Rooms:
         if self._draining:
             raise Restarting("the server is restarting")
         self._check_writable_now()
+        if await self.get(name) is not None:
+            return None
+        self._barred.check_making(name)
         row, made = await self._writer.call(lambda: self._store.create(name, title=title, kind=kind))
         if not made:
             return None
@@ -218,21 +219,20 @@ class Rooms:
             task.exception()  # whoever asked may have gone, and asyncio would log what nobody looked at
 
     async def _load(self, name: str, *, create: bool) -> Room:
-        if quarantined := self._quarantine.of(name):
-            quarantined.check_reading()
         try:
             loaded = await self._reader.call(lambda: self._store.load(name))
             if loaded is None:
                 if not create:
                     raise NoSuchDocument("there is no such document")
                 self._check_writable_now()
+                self._barred.check_making(name)
                 await self._writer.call(lambda: self._store.create(name))
                 loaded = await self._reader.call(lambda: self._store.load(name))
                 assert loaded is not None
             room = await self._make_room(loaded)
         except (StoreDamaged, DocumentBroken) as error:
             log.critical("document %a cannot be loaded: %s", name, error)
-            raise Overloaded(_DAMAGED) from error
+            raise self._barred.add(name) from error
         except StoreError as error:
             log.error("document %a cannot be loaded: %s", name, error)
             raise Overloaded("the document cannot be loaded now, try again") from error
@@ -271,6 +271,8 @@ class Rooms:
             # for however long it takes, since nothing of this name may be loaded before it has happened.
             deleted = await self._writer.call(lambda: self._store.delete(name))
             end = NoSuchDocument("the document was deleted")
+            if deleted:
+                self._barred.lift(name)
             await self._writer.call(lambda: self._quarantine.lift(name))
         finally:
             if slot is not None:
@@ -288,15 +290,14 @@ class Rooms:
             self._start(slot, self._snapshot)
 
     def _lose(self, slot: Slot) -> None:
-        """The store has no such document any more: its edits are refused, and nobody else's."""
+        """The store cannot take edits of this document any more: they are refused, and nobody else's."""
         name = slot.room.name
         if self._slots.get(name) is slot:
-            log.critical("document %a is gone from the store although it is open: see `collabdoc verify`", name)
+            log.critical("document %a is gone from the store, or damaged there: see `collabdoc verify`", name)
             del self._slots[name]
-            self._lost.add(name)
             if slot.task:
                 slot.task.cancel()
-            slot.room.close(Overloaded(_DAMAGED))
+            slot.room.close(self._barred.add_for_good(name))
 
     def _reload_later(self, slot: Slot) -> None:
         self._start(slot, self._reload)

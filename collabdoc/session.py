@@ -255,6 +255,9 @@ class Session:
     def close(self, error: ProtocolError) -> None:
         """Say why and end; the driver sees `closed` and lets the session go."""
         if not self.closed:
+            # Where it was raised, it has the frames of that, and they this session and the update: up to 8 MiB that
+            # would be freed late.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
             self.closed = error
             self._put_more()
 

@@ -6,6 +6,7 @@
 3. A signal to stop is handed on; a second one kills. The exit code is the server's. One that ends before it ever
    served, or by itself without a fault, is not started again.
 4. Where the watchdog is killed the server goes with it: there is never one that nobody watches.
+5. As the first process of a container it is given the orphans of a server that died, and lets go of them as they end.
 """
 
 import ctypes
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 BEAT_S = 0.25
 _BEAT, _REST = b".", b"z"
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -83,6 +85,9 @@ class Watchdog:
         """Returns in each process that is to serve; the one that watches ends here, with `SystemExit`."""
         is_first = True
         while True:
+            # A signal waits until each of the two is who it is: else the server takes one for the watchdog's.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+            self._end_if_stopped()  # while there was nobody to hand it on to
             reading, writing = os.pipe()
             pid = os.fork()
             if pid == 0:
@@ -92,16 +97,15 @@ class Watchdog:
                 return Heart(writing, is_first)
             os.close(writing)
             self._life = life = _Life(pid, reading)
-            if self._stopped_by is not None:  # while there was nobody to hand it on to
-                os.kill(pid, self._stopped_by)
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _STOPPING:
                 signal.signal(number, self._stop)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
             self._watch(life)
             os.close(reading)
             self._life = None  # before the wait: behind it the number may be nobody's, or another's
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            if self._stopped_by is not None and code < 0:
-                sys.exit(128 + self._stopped_by)
+            if code < 0:
+                self._end_if_stopped()
             if self._stopped_by is not None or not life.served or code == 0:
                 sys.exit(code if code >= 0 else 128 - code)
             self._put_aside(life, code)
@@ -125,6 +129,11 @@ class Watchdog:
                 if silent * BEAT_S >= self._stall_s and not life.stood_still:
                     life.stood_still = True
                     os.kill(life.pid, signal.SIGKILL)
+            _let_go_of_orphans(life.pid)
+
+    def _end_if_stopped(self) -> None:
+        if self._stopped_by is not None:
+            sys.exit(128 + self._stopped_by)
 
     def _put_aside(self, life: _Life, code: int) -> None:
         why = f"stood still for {self._stall_s:g} s" if life.stood_still else f"ended with {code}"
@@ -148,9 +157,19 @@ class Watchdog:
 def _become_the_watched() -> None:
     watching = os.getppid()
     os.setsid()  # Ctrl-C in a terminal is for the watchdog, which hands it on
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPPING:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != watching:
             sys.exit(1)
+
+
+def _let_go_of_orphans(server: int) -> None:
+    """Of all that have ended but the server, whose end `run` waits for."""
+    if sys.platform != "linux":
+        return
+    look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while (ended := os.waitid(os.P_ALL, 0, look)) is not None and ended.si_pid != server:
+        os.waitpid(ended.si_pid, 0)

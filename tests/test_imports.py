@@ -24,6 +24,7 @@ FLOORS = {
             "session",
             "life",
             "loading",
+            "barred",
             "room",
             "recent",
             "guard",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collabdoc.document import Document
-from collabdoc.errors import Malformed, Overloaded, UsageError
+from collabdoc.errors import Malformed, Unreadable, UsageError
 from collabdoc.quarantine import FOLDER, Quarantine, Quarantined
 from collabdoc.underway import Work
 from tests.protocol.crafting import after, first, section, update
@@ -87,7 +87,7 @@ def test_a_document_whose_reading_failed_too_often_is_not_loaded(
     quarantine: Callable[..., Quarantined], document: Document
 ) -> None:
     quarantine(None).check_reading()
-    with pytest.raises(Overloaded, match="operator"):
+    with pytest.raises(Unreadable, match="operator"):
         quarantine(None).check_reading()
 
 

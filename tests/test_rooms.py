@@ -15,11 +15,13 @@ from collabdoc.errors import (
     DocumentBroken,
     HelperError,
     NoSuchDocument,
+    NotAllowed,
     Overloaded,
     Restarting,
     StoreDamaged,
     StoreError,
     StoreStopped,
+    Unreadable,
 )
 from collabdoc.helper import Helper
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
@@ -30,7 +32,7 @@ from collabdoc.session import Batch, Session
 from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
-from collabdoc.underway import Underway
+from collabdoc.underway import Underway, Work
 from collabdoc.writer import Writer
 from tests.server.wire import text_of, typed
 
@@ -171,7 +173,46 @@ async def test_who_may_create_is_not_held_up_by_who_may_not(tmp_path: Path) -> N
 async def test_a_store_that_cannot_be_read_is_an_error_and_no_empty_document(tmp_path: Path) -> None:
     async with house(tmp_path) as built:
         built.store.is_damaged = True
-        with pytest.raises(Overloaded, match="damaged"):
+        with pytest.raises(Unreadable, match="operator"):
+            await built.rooms.open("a", create=True)
+        assert built.store.get("a") is None
+
+
+async def test_a_damaged_document_is_looked_at_again_after_a_minute(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        built.store.create("a")
+        built.store.is_damaged = True
+        for _ in range(3):
+            with pytest.raises(Unreadable):
+                await built.rooms.open("a", create=False)
+        assert built.store.loads == 1
+        built.store.is_damaged = False
+        built.now_s = 60
+        assert (await built.rooms.open("a", create=False)).name == "a"
+
+
+async def test_a_damaged_document_may_be_deleted_and_made_anew(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        built.store.create("a")
+        built.store.is_damaged = True
+        with pytest.raises(Unreadable):
+            await built.rooms.open("a", create=False)
+        assert await built.rooms.delete("a")
+        built.store.is_damaged = False
+        assert await built.rooms.create("a", title="", kind="text")
+
+
+@pytest.mark.parametrize(("updates", "error"), [((None, None), Unreadable), ((b"1", b"2"), NotAllowed)])
+async def test_nothing_is_made_under_a_name_that_is_in_quarantine(
+    tmp_path: Path, updates: Sequence[bytes | None], error: type[Exception]
+) -> None:
+    async with house(tmp_path) as built:
+        for number, update in enumerate(updates):
+            built.quarantine.put(Work("a", update and typed("bad", client_id=8 + number)))
+        built.quarantine.load()
+        with pytest.raises(error, match="operator"):
+            await built.rooms.create("a", title="", kind="text")
+        with pytest.raises(error, match="operator"):
             await built.rooms.open("a", create=True)
         assert built.store.get("a") is None
 
@@ -297,10 +338,35 @@ async def test_a_document_whose_row_is_gone_is_refused_and_others_are_saved(tmp_
         built.store._writer.execute("DELETE FROM document WHERE name = 'lost'")
         built.rooms.receive(lost, Update(1, 2, typed("b", client_id=2)))
         await built.types(fine, "c")
-        assert isinstance(lost.closed, Overloaded)
-        with pytest.raises(Overloaded, match="damaged"):
-            await built.rooms.open("lost", create=True)
+        assert isinstance(lost.closed, Unreadable)
+        built.now_s = 1_000_000
+        for _ in range(2):
+            with pytest.raises(Unreadable):
+                await built.rooms.open("lost", create=True)
+            with pytest.raises(Unreadable):
+                await built.rooms.create("lost", title="", kind="text")
+        assert built.store.get("lost") is None
         await built.types(fine, "d")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param("UPDATE document SET seq = 0 WHERE name = 'bad'", id="a row that says less than the log holds"),
+        pytest.param("UPDATE document SET epoch = CAST(x'ff' AS TEXT) WHERE name = 'bad'", id="text that is none"),
+    ],
+)
+async def test_a_document_that_cannot_be_written_holds_up_no_other(tmp_path: Path, damage: str) -> None:
+    async with house(tmp_path) as built:
+        bad, fine = await built.join("bad"), await built.join("fine")
+        await built.types(bad, "a")
+        await built.types(fine, "a")
+        built.store._writer.execute(damage)
+        built.rooms.receive(bad, Update(1, 2, typed("b", client_id=2)))
+        await built.types(fine, "b")
+        assert isinstance(bad.closed, Unreadable)
+        assert len(built.loaded("fine").tail) == 2
+        assert built.rooms._writer.refusal() is None
 
 
 async def test_who_waits_for_a_commit_that_never_comes_is_told_once(tmp_path: Path) -> None:

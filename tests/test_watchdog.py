@@ -1,5 +1,6 @@
 """The watchdog, on real processes: a server that stands still or dies comes back, and not to the same end."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -44,13 +45,23 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerPr
         yield running
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def served_by(server: ServerProcess) -> int:
     """The process that serves now."""
-    return int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text())
+    (serving,) = children(server.pid)
+    return serving
 
 
 def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def is_there(pid: int) -> bool:
+    """Also one that has ended, as long as nobody has let go of it."""
+    return Path(f"/proc/{pid}").exists()
 
 
 def is_alive(pid: int) -> bool:
@@ -134,7 +145,7 @@ async def test_a_document_that_cannot_be_read_is_refused_after_some_tries(server
     mallory, bob = [await Wire.connect(server) for _ in range(2)]
     mallory.says(Open(1, "a", b"\x00"))
     closed = await mallory.hears(Closed)
-    assert (closed.code, "operator" in closed.reason) == (1013, True)
+    assert (closed.code, "operator" in closed.reason) == (4423, True)
     assert isinstance(await bob.opens("another"), Opened)
     assert len(list((server.data / FOLDER).iterdir())) == 2
     server.terminate()
@@ -205,6 +216,61 @@ def test_a_signal_just_as_the_server_has_ended_is_no_fault() -> None:
     command = [sys.executable, "-c", ENDS_AS_A_SIGNAL_COMES]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+SIGNALLED_AS_IT_FORKS = """
+import os, pathlib, signal
+from collabdoc.quarantine import Quarantine
+from collabdoc.underway import Underway
+from collabdoc.watchdog import Watchdog
+
+fork, forks = os.fork, 0
+
+def fork_and_be_signalled():
+    global forks
+    forks += 1
+    if forks == 1:
+        return fork()
+    os.kill(os.getpid(), signal.SIGTERM)
+    pid = fork()
+    while pid == 0 and signal.SIGTERM not in signal.sigpending():  # until the other has handed it on
+        pass
+    return pid
+
+os.fork = fork_and_be_signalled
+heart = Watchdog([], Underway(1), Quarantine(pathlib.Path(), 1), stall_s=60).run()
+heart.beat()
+os._exit(1 if heart.is_first else 0)
+"""
+
+
+def test_a_signal_in_the_moment_in_which_the_server_is_started_again_is_not_lost() -> None:
+    command = [sys.executable, "-c", SIGNALLED_AS_IT_FORKS]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 128 + signal.SIGTERM
+
+
+# What the first process of a container is by itself.
+GIVEN_ORPHANS = """
+import ctypes
+from collabdoc.cli import main
+
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+main()
+"""
+
+
+async def test_the_first_process_of_a_container_lets_go_of_what_a_dead_server_had_started(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, program=("-c", GIVEN_ORPHANS, "serve")) as server:
+        alice = await Wire.connect(server)
+        await alice.opens("a")
+        await AsyncHTTPClient().fetch(f"{server.url}/api/documents/a/content?format=text")
+        (helper,) = children(served_by(server))
+        os.kill(served_by(server), signal.SIGKILL)
+        while is_there(helper):
+            await asyncio.sleep(0.01)
+        assert (await AsyncHTTPClient().fetch(f"{server.url}/healthz")).code == 200
 
 
 def test_a_watchdog_that_is_killed_takes_the_server_along(server: ServerProcess) -> None:

@@ -5,6 +5,8 @@
    left alone.
 3. When the server cannot store an edit, the channel stays open for reading and holds edits back until it is opened
    again, which sends what the server lacks.
+4. A document that the server's operator has to see to first is tried again with the next line, and no sooner: that
+   takes a restart of the server.
 """
 
 from typing import Protocol
@@ -15,7 +17,7 @@ from collabdoc.client.codes import action_of
 from collabdoc.client.line import ChannelMessage, Line
 from collabdoc.client.machine import CHANNEL, ChannelEvent, ChannelState, move
 from collabdoc.client.status import Trouble
-from collabdoc.errors import NoSuchDocument, NotAllowed
+from collabdoc.errors import NoSuchDocument, NotAllowed, Unreadable
 from collabdoc.protocol.messages import ClientMessage, Close, Closed, Mode, Open, Opened, Rejected
 
 
@@ -89,6 +91,7 @@ class Channel:
 
     def line_changed(self) -> None:
         if self._line.state != "up":
+            self._move("restart")  # which only one that waits for the next line hears of
             self._end("leave")
         elif self.state == "away":
             self._open()
@@ -161,7 +164,8 @@ class Channel:
     def _stop(self, event: ChannelEvent, code: int, reason: str) -> None:
         self.trouble = Trouble(code, reason)
         self._end(event)
-        self._line.detach(self)
+        if code != Unreadable.code:
+            self._line.detach(self)
 
     def _say_close(self) -> None:
         """Tell the server that we leave, where it does not know."""

@@ -17,7 +17,15 @@ from collabdoc import __version__
 from collabdoc.auth import EVERYTHING, Action, Credentials, Grant, Permission
 from collabdoc.content import FORMATS, MEDIA_TYPES, natural_format
 from collabdoc.document import MAX_TITLE_CHARACTERS, Kind
-from collabdoc.errors import HelperError, NoSuchDocument, NotAllowed, NotAuthenticated, ProtocolError, StoreError
+from collabdoc.errors import (
+    HelperError,
+    NoSuchDocument,
+    NotAllowed,
+    NotAuthenticated,
+    ProtocolError,
+    StoreDamaged,
+    StoreError,
+)
 from collabdoc.protocol.names import check_name
 from collabdoc.server.context import NOTHING_RUNS, Context, bearer_token, credentials_of, host_allowed, origin_allowed
 from collabdoc.store.base import DocumentRow, LinkRow
@@ -26,7 +34,8 @@ log = logging.getLogger(__name__)
 
 CSRF_HEADER = "X-Collabdoc-Csrf"
 _READY_S = 2.0
-_STATUS_OF_CODE = {4400: 400, 4401: 401, 4403: 403, 4404: 404, 4413: 413, 4429: 429, 1012: 503, 1013: 503}
+_STATUS_OF_CODE = {4400: 400, 4401: 401, 4403: 403, 4404: 404, 4413: 413, 4423: 423, 4429: 429, 1012: 503, 1013: 503}
+_LAST_MS = 253_402_300_799_000
 _EXTENSIONS = {"text": "txt", "markdown": "md", "html": "html", "json": "json", "yjs": "yjs"}
 
 
@@ -85,6 +94,8 @@ class ApiHandler(RequestHandler):
             status_code, message = _STATUS_OF_CODE.get(error.code, 400), error.reason
         elif isinstance(error, ApiError):
             message = error.message
+        elif isinstance(error, StoreDamaged):
+            status_code, message = 423, "this is damaged on the server, its operator has to repair it"
         elif isinstance(error, StoreError):
             status_code, message = 503, "the store cannot be used now, try again"
         elif isinstance(error, HelperError):
@@ -276,8 +287,9 @@ def _as_json(row: DocumentRow) -> dict[str, Any]:
         "name": row.name,
         "title": row.title,
         "kind": row.kind or None,
-        "created_at": as_iso(row.created_ms),
-        "updated_at": as_iso(row.changed_ms),
+        "created_at": None if row.is_damaged else as_iso(row.created_ms),
+        "updated_at": None if row.is_damaged else as_iso(row.changed_ms),
+        "damaged": row.is_damaged,
     }
 
 
@@ -293,7 +305,8 @@ def link_as_json(row: LinkRow) -> dict[str, Any]:
 
 
 def as_iso(ms: int) -> str:
-    """Unix milliseconds as ISO 8601 in UTC."""
+    """Unix milliseconds as ISO 8601 in UTC; what is no date, as times bear no checksum, is the last there is."""
+    ms = ms if 0 <= ms <= _LAST_MS else _LAST_MS
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import Any
 
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from collabdoc.server.connection import Connection, Speaker
@@ -42,6 +42,10 @@ class Handshake(WebSocketHandler):
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
             return None
         return Connection(self.context.settings.limits.frame_bytes, too_big_code=self.too_big_code)
+
+    def _break_cycles(self) -> None:
+        # Tornado's own waits for the end of the WebSocket, of which this handler never hears.
+        RequestHandler._break_cycles(self)
 
     def on_message(self, message: str | bytes) -> None:
         raise AssertionError("it is the speaker that hears messages")

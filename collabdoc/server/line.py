@@ -149,6 +149,7 @@ class SocketLine:
         self._socket.close()
         self._socket, self.send = None, len  # which takes all and sends nothing
         self._rest = _NOTHING
+        del self._listener  # which has this line: a ring is freed late
 
     def _read(self) -> None:
         assert self._socket is not None
@@ -187,9 +188,10 @@ class SocketLine:
 
     def _lose(self) -> None:
         if self._socket is not None:
+            listener = self._listener
             self.close()
             # Not now: whoever is writing is in the middle of something.
-            self._loop.call_soon(self._listener.on_lost)
+            self._loop.call_soon(listener.on_lost)
 
 
 def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:

@@ -129,14 +129,18 @@ class DialectSocket(ABC):
             task.cancel()
         for session in self._sessions.values():
             self._context.rooms.leave(session)
+        # What has us in turn would be a ring, which is freed late.
         self._sessions.clear()
+        self._ready.clear()
+        del self._frame_batch, self._frame_announcement
         self._context.leave(self)
 
     # The sessions' side
 
     def wake(self, session: Session) -> None:
-        self._ready.append(session)
-        self._context.turn.send.add(self)
+        if not self._failed:  # as when the commit of somebody's last edit is told
+            self._ready.append(session)
+            self._context.turn.send.add(self)
 
     def deliver(self, session: Session, batch: Batch) -> Delivery | None:
         line = self._line

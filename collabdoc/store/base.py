@@ -21,7 +21,10 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """What is known of a document without loading it. Times are Unix milliseconds; `kind` may be empty."""
+    """What is known of a document without loading it. Times are Unix milliseconds; `kind` may be empty.
+
+    A damaged one is in lists alone, with its name as far as it can be read.
+    """
 
     name: str
     epoch: str
@@ -30,6 +33,7 @@ class DocumentRow:
     seq: int
     created_ms: int
     changed_ms: int
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ class Store(Protocol):
     def append(self, appends: Sequence[Append]) -> list[int | None]:
         """Commit these updates; the sequence number of the last update of each append.
 
-        None where there is no such document: nothing of that append was taken, and the others were.
+        None where there is no such document, or what is stored of it is damaged: nothing of that append was taken, and
+        the others were.
         """
 
     def create(self, document: str, *, title: str = "", kind: str = "") -> tuple[DocumentRow, bool]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from zlib import crc32
 
 from collabdoc.errors import StoreDamaged
-from collabdoc.store.base import DocumentRow, Entry, Loaded
+from collabdoc.store.base import DocumentRow, Entry, LinkRow, Loaded
 from collabdoc.store.mark import FILE_NAME as MARK_NAME
 from collabdoc.store.mark import Mark, had_database, read_mark
 from collabdoc.store.sqlite_folder import APPLICATION_ID, BACKUP, FILE_NAME, connect_reader
@@ -45,6 +45,22 @@ def document_row(values: Sequence[object]) -> DocumentRow:
     if list(map(type, values)) != [str, str, str, str, int, int, int]:
         raise StoreDamaged("the row of a document is damaged: a value is of another type")
     return DocumentRow(*values)  # type: ignore[arg-type]
+
+
+def link_row(values: Sequence[object]) -> LinkRow:
+    """Raises `StoreDamaged` as `Stored.of`."""
+    if list(map(type, values[:-1])) != [str, str, bytes, int, str, str, int]:
+        raise StoreDamaged("a share link is damaged: a value is of another type")
+    return LinkRow(*values)  # type: ignore[arg-type]
+
+
+def listed_row(values: Sequence[object]) -> DocumentRow:
+    """The same; a damaged one takes its place in a list, and leaves theirs to the others."""
+    try:
+        return document_row(values)
+    except StoreDamaged:
+        name = values[0].decode(errors="replace") if isinstance(values[0], bytes) else str(values[0])
+        return DocumentRow(name, "", "", "", 0, 0, 0, is_damaged=True)
 
 
 def assemble(row: DocumentRow, snapshot: Stored | None, log: Sequence[Stored]) -> Loaded:

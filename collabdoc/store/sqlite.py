@@ -4,6 +4,7 @@ One connection writes and belongs to the writer's thread; one reads (`mode=ro`) 
 opened at once so that a folder which cannot be used is known at the start.
 """
 
+import logging
 import secrets
 import sqlite3
 import time
@@ -14,7 +15,7 @@ from zlib import crc32
 
 from collabdoc.errors import StoreDamaged, StoreError, UsageError
 from collabdoc.store.base import Append, DocumentRow, LinkRow, Loaded, RevocationRow, Snapshot
-from collabdoc.store.damage import ROW, Stored, assemble, check_start, document_row
+from collabdoc.store.damage import ROW, Stored, assemble, check_start, document_row, link_row, listed_row
 from collabdoc.store.mark import Mark, MarkFile
 from collabdoc.store.sqlite_folder import (
     BUSY_MS,
@@ -26,6 +27,8 @@ from collabdoc.store.sqlite_folder import (
     search_text,
     translated,
 )
+
+log = logging.getLogger(__name__)
 
 _LINK = "link.id, document.name, secret_hash, permission, label, created_by, link.created_ms, expires_ms"
 _OF_DOCUMENT = "document_id = (SELECT id FROM document WHERE name = ?)"
@@ -57,8 +60,12 @@ class SqliteStore:
     # Writing
 
     def append(self, appends: Sequence[Append]) -> list[int | None]:
-        with self._transaction() as db:
-            marks = [self._append_one(db, append) for append in appends]
+        try:
+            with self._transaction() as db:
+                marks = [self._append_one(db, append) for append in appends]
+        except StoreDamaged:  # of one of them; which one is looked for only now, for it costs the others time
+            with self._transaction() as db:
+                marks = [self._append_apart(db, append) for append in appends]
         if committed := [mark for mark in marks if mark is not None]:
             self._mark.write(committed[-1])
         return [None if mark is None else mark.seq for mark in marks]
@@ -72,7 +79,7 @@ class SqliteStore:
                 (document, secrets.token_hex(8), title, kind, search_text(title, document), now, now),
             )
             row = db.execute(f"SELECT {ROW} FROM document WHERE name = ?", (document,)).fetchone()
-            return DocumentRow(*row), made.rowcount == 1
+            return document_row(row), made.rowcount == 1
 
     def delete(self, document: str) -> bool:
         self._mark.clear()
@@ -177,7 +184,7 @@ class SqliteStore:
                 f"SELECT {ROW} FROM document {where} ORDER BY changed_ms DESC, id DESC LIMIT ? OFFSET ?",
                 (pattern, limit, offset),
             ).fetchall()
-        return [document_row(row) for row in rows], total
+        return [listed_row(row) for row in rows], total
 
     def links(self, document: str) -> Sequence[LinkRow]:
         return self._find_links("document.name = ? ORDER BY link.created_ms DESC, link.rowid DESC", [document])
@@ -238,13 +245,28 @@ class SqliteStore:
             rows = self._reader.execute(
                 f"SELECT {_LINK} FROM link JOIN document ON document.id = document_id WHERE {where}", values
             ).fetchall()
-        return [LinkRow(*row) for row in rows]
+        return [link_row(row) for row in rows]
+
+    def _append_apart(self, db: sqlite3.Connection, append: Append) -> Mark | None:
+        """The same; None also where what is stored of the document is damaged."""
+        db.execute("SAVEPOINT apart")
+        try:
+            with translated():
+                mark = self._append_one(db, append)
+        except StoreDamaged as error:
+            log.critical("document %a cannot be written: %s", append.document, error)
+            db.execute("ROLLBACK TO apart")
+            mark = None
+        db.execute("RELEASE apart")
+        return mark
 
     def _append_one(self, db: sqlite3.Connection, append: Append) -> Mark | None:
         found = db.execute("SELECT id, epoch, seq FROM document WHERE name = ?", (append.document,)).fetchone()
         if found is None:
             return None
         document_id, epoch, seq = found
+        if type(seq) is not int or type(epoch) is not str:
+            raise StoreDamaged("the row of a document is damaged: a value is of another type")
         db.executemany(
             "INSERT INTO log (document_id, seq, payload, crc) VALUES (?, ?, ?, ?)",
             [

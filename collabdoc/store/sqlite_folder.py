@@ -113,7 +113,17 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 def _connect(uri: str) -> sqlite3.Connection:
     # isolation_level None: transactions are begun and ended here, in words. The store's caller keeps each connection
     # in one thread at a time, which need not be the one that opened it.
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
+    db.text_factory = _text
+    return db
+
+
+def _text(stored: bytes) -> str | bytes:
+    """A text; what is none is damage of its row, and not of all that are read with it."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
 
 
 @contextmanager
@@ -125,7 +135,8 @@ def translated() -> Iterator[None]:
         if code in _FSYNC_FAILED:
             # The kernel may have dropped the pages that it could not write: a retry could succeed and be untrue.
             raise StoreStopped(f"the disk did not confirm a write: {error}") from error
-        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT):
+            # Nothing here breaks a constraint of rows that are as they were written.
             raise StoreDamaged(f"the database is damaged: {error}") from error
         raise StoreError(str(error)) from error
 

@@ -9,7 +9,7 @@ from collabdoc.client.codes import action_of
     ("code", "action"),
     [
         *((code, "retry") for code in (1000, 1001, 1006, 1011, 1012, 1013, 4000, 4408, 4429, 4500)),
-        *((code, "stop") for code in (1003, 1009, 4400, 4401, 4403, 4404, 4413, 4499)),
+        *((code, "stop") for code in (1003, 1009, 4400, 4401, 4403, 4404, 4413, 4423, 4499)),
         (4409, "replaced"),
     ],
 )

@@ -131,6 +131,42 @@ def test_a_document_that_is_gone_is_replaced_where_there_is_a_copy_and_refused_w
     assert (document.status.kind, str(document.text())) == ("replaced", "kept")
 
 
+def test_a_document_that_an_operator_has_to_see_to_is_tried_again_with_the_next_line_and_no_sooner() -> None:
+    rig = Rig()
+    document = rig.document()
+    kinds: list[str] = []
+    document.observe_status(lambda status: kinds.append(status.kind))
+    rig.is_up()
+    channel = rig.opens()
+    document.text().append("unsaved")
+    rig.says(Closed(channel, 4423, "damaged"))
+    rig.clock.advance(5)
+    assert (document.unsaved, len(rig.heard(Open))) == (1, 1)
+    rig.breaks()
+    rig.clock.advance(1)
+    rig.is_up()
+    rig.says(Closed(rig.last(Open).channel, 4423, "damaged"))
+    rig.breaks()
+    rig.clock.advance(2)
+    rig.is_up()
+    rig.opens()
+    assert text_of(rig.last(Update).update) == "unsaved"
+    again = ["reconnecting", "connecting", "refused"]
+    assert kinds == ["saved", "saving", "refused", *again, *again[:2], "saving"]
+
+
+def test_a_document_that_an_operator_has_to_see_to_may_be_left() -> None:
+    rig = Rig()
+    document = rig.document()
+    rig.is_up()
+    rig.says(Closed(1, 4423, "damaged"))
+    document.close()
+    rig.breaks()
+    rig.clock.advance(1)
+    rig.is_up()
+    assert rig.heard(Open) == []
+
+
 def test_while_the_server_cannot_store_edits_are_held_and_then_sent_together() -> None:
     rig = Rig()
     document = rig.document()

@@ -1,4 +1,4 @@
-"""Who attacks a live server: one task each, for ever, with bytes that follow from a seed."""
+"""Who attacks a live server, with bytes that follow from a seed: in turns, or one task each, for ever."""
 
 import asyncio
 import contextlib
@@ -42,18 +42,20 @@ REQUESTS = [
 class Attackers:
     """`sent` counts inputs by kind, `answered` what came of them."""
 
-    def __init__(self, port: int, seed: int) -> None:
+    def __init__(self, port: int, seed: int, token: str = "") -> None:
+        """`token` is shown where the server wants one."""
         self.sent: Counter[str] = Counter()
         self._port = port
         self._seed = seed
+        self._token = token
 
     async def run(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
                 for name, dialect in DIALECTS.items():
                     for number in range(2):
-                        group.create_task(self._for_ever(f"{name} {number}", partial(self._speak, dialect)))
-                group.create_task(self._for_ever("http", self._request))
+                        group.create_task(self._for_ever(f"{name} {number}", partial(self.speak, dialect)))
+                group.create_task(self._for_ever("http", self.request))
                 group.create_task(self._for_ever("slow", self._is_slow))
 
     async def _for_ever(self, name: str, attack: Callable[[Random], Awaitable[None]]) -> None:
@@ -63,12 +65,12 @@ class Attackers:
                 await attack(random)
             await asyncio.sleep(0)
 
-    async def _speak(self, dialect: Dialect, random: Random) -> None:
+    async def speak(self, dialect: Dialect, random: Random) -> None:
         """One connection, until the server ends it."""
         document = random.choice(DOCUMENTS)
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
-            writer.write(_handshake(dialect.path(document), dialect.subprotocol))
+            writer.write(handshake(dialect.path(document), dialect.subprotocol, self._token))
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"".join(map(frame, dialect.opening(document))))
             clocks: dict[int, int] = {}
@@ -105,7 +107,7 @@ class Attackers:
         finally:
             writer.transport.abort()
 
-    async def _request(self, random: Random) -> None:
+    async def request(self, random: Random) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
             request = random.choice(REQUESTS)
@@ -148,7 +150,7 @@ def frame(message: bytes) -> bytes:
     return bytes((0x80 | BINARY, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
 
 
-def _handshake(path: str, subprotocol: str | None) -> bytes:
+def handshake(path: str, subprotocol: str | None, token: str) -> bytes:
     lines = [
         f"GET {path} HTTP/1.1".encode(),
         b"Host: localhost",
@@ -158,6 +160,8 @@ def _handshake(path: str, subprotocol: str | None) -> bytes:
         b"Sec-WebSocket-Key: " + _KEY,
         b"Sec-WebSocket-Extensions: permessage-deflate",
     ]
+    if token:
+        lines.append(f"Authorization: Bearer {token}".encode())
     if subprotocol is not None:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}".encode())
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -28,6 +30,8 @@ struct control {
     int32_t read_error;   /* errno of reads */
     int32_t sync_delay_ms;
     int64_t clock_offset_s; /* added to the wall clock */
+    int64_t clock_rate;     /* seconds of both clocks in one that passes; as it was at the start, 0 is 1 */
+    int64_t clock_start_s;  /* Unix time at which the wall clock began to go at this rate */
     int64_t syncs;          /* counted here */
 };
 
@@ -39,10 +43,18 @@ static struct control nothing;
 static struct control *control = &nothing;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+static int64_t rate = 1;
+static int64_t started_ns; /* of the monotonic clock */
+
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define SECOND_NS 1000000000LL
+
+static int64_t ns_of(const struct timespec *time) { return time->tv_sec * SECOND_NS + time->tv_nsec; }
+static struct timespec time_of(int64_t ns) { return (struct timespec){ns / SECOND_NS, ns % SECOND_NS}; }
 
 __attribute__((constructor)) static void start(void) {
     const char *path;
+    struct timespec now;
     folder = getenv("FAULTS_FOLDER");
     if ((path = getenv("FAULTS_JOURNAL")))
         journal = REAL(open)(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -52,7 +64,10 @@ __attribute__((constructor)) static void start(void) {
         if (fd < 0 || mapped == MAP_FAILED)
             abort();
         control = mapped;
+        rate = control->clock_rate ? control->clock_rate : 1;
     }
+    REAL(clock_gettime)(CLOCK_MONOTONIC, &now);
+    started_ns = ns_of(&now);
 }
 
 static int is_watched(const char *path) {
@@ -212,23 +227,69 @@ int unlink(const char *path) {
     return failed;
 }
 
+/* The clocks. What waits for a time waits as much shorter as they go faster; what takes the processor takes what it takes. */
+
+static struct timespec faster(clockid_t clock, struct timespec real) {
+    if (clock == CLOCK_MONOTONIC)
+        return time_of(started_ns + (ns_of(&real) - started_ns) * rate);
+    int64_t start_ns = rate == 1 ? 0 : control->clock_start_s * SECOND_NS;
+    return time_of(start_ns + (ns_of(&real) - start_ns) * rate + control->clock_offset_s * SECOND_NS);
+}
+
 int clock_gettime(clockid_t clock, struct timespec *now) {
     int failed = REAL(clock_gettime)(clock, now);
-    if (!failed && clock == CLOCK_REALTIME)
-        now->tv_sec += control->clock_offset_s;
+    if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC))
+        *now = faster(clock, *now);
     return failed;
 }
 
 int gettimeofday(struct timeval *now, void *zone) {
-    int failed = REAL(gettimeofday)(now, zone);
-    if (!failed)
-        now->tv_sec += control->clock_offset_s;
-    return failed;
+    struct timespec time;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &time);
+    *now = (struct timeval){time.tv_sec, time.tv_nsec / 1000};
+    return 0;
 }
 
 time_t time(time_t *result) {
-    time_t now = REAL(time)(NULL) + (time_t)control->clock_offset_s;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     if (result)
-        *result = now;
-    return now;
+        *result = now.tv_sec;
+    return now.tv_sec;
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout_ms) {
+    if (timeout_ms > 0)
+        timeout_ms = (int)((timeout_ms + rate - 1) / rate);
+    return REAL(epoll_wait)(epoll, events, most, timeout_ms);
+}
+
+static struct timespec sooner(clockid_t clock, const struct timespec *until, int64_t by) {
+    struct timespec now, real;
+    clock_gettime(clock, &now);
+    REAL(clock_gettime)(clock, &real);
+    return time_of(ns_of(&real) + (ns_of(until) - ns_of(&now)) / by);
+}
+
+int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until) {
+    struct timespec real = rate == 1 ? *until : sooner(clock, until, rate);
+    return REAL(sem_clockwait)(semaphore, clock, &real);
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *until, struct timespec *left) {
+    struct timespec real = *until;
+    if (rate != 1)
+        real = flags & TIMER_ABSTIME ? sooner(clock, until, rate) : time_of(ns_of(until) / rate);
+    return REAL(clock_nanosleep)(clock, flags, &real, left);
+}
+
+/* CPython waits so for its lock alone, for some ms of the processor's time. */
+int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until) {
+    static __typeof__(&pthread_cond_timedwait) real_wait;
+    struct timespec real;
+    if (!real_wait && !(real_wait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2")))
+        real_wait = REAL(pthread_cond_timedwait); /* else the oldest version would be found */
+    real = rate == 1 ? *until : sooner(CLOCK_MONOTONIC, until, 1);
+    return real_wait(condition, mutex, &real);
 }

@@ -6,8 +6,11 @@ import subprocess
 from pathlib import Path
 
 _SOURCE = Path(__file__).with_name("faults.c")
-_CONTROL = struct.Struct("<iiiiqq")
-_NAMES = ("sync_error", "write_error", "read_error", "sync_delay_ms", "clock_offset_s", "syncs")
+_CONTROL = struct.Struct("<iiiiqqqq")
+_NAMES = (
+    *("sync_error", "write_error", "read_error", "sync_delay_ms"),
+    *("clock_offset_s", "clock_rate", "clock_start_s", "syncs"),
+)
 
 
 def build(folder: Path) -> Path:

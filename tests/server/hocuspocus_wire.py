@@ -11,6 +11,7 @@ from tornado.websocket import websocket_connect
 from collabdoc.protocol.hocuspocus import PING, PONG, head_of
 from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint, write_bytes
 from collabdoc.server.app import Server
+from tests.process import ServerProcess
 from tests.server.wire import HEARD_WITHIN_S, Wire
 
 _SYNC = ("step 1", "step 2", "update")
@@ -30,7 +31,7 @@ class HocuspocusWire(Wire):
     """One socket. Where a message is said without an address it is for `d`."""
 
     @classmethod
-    async def dials(cls, server: Server, *, headers: dict[str, str] | None = None) -> "HocuspocusWire":
+    async def dials(cls, server: Server | ServerProcess, *, headers: dict[str, str] | None = None) -> "HocuspocusWire":
         request = HTTPRequest(f"ws://127.0.0.1:{server.port}/hocuspocus", headers=headers or {})
         socket = await websocket_connect(request, max_message_size=2**27)
         assert socket.protocol is not None

@@ -9,6 +9,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from collabdoc.protocol import yjs
 from collabdoc.protocol.lib0 import read_bytes, read_varuint
 from collabdoc.server.app import Server
+from tests.process import ServerProcess
 from tests.server.wire import HEARD_WITHIN_S, Wire
 
 Kind = Literal["step 1", "step 2", "update", "awareness", "denied", "close"]
@@ -34,7 +35,7 @@ class YjsWire:
     @classmethod
     async def connect(
         cls,
-        server: Server,
+        server: Server | ServerProcess,
         document: str = "a",
         *,
         query: str = "",
@@ -48,7 +49,9 @@ class YjsWire:
         return cls(socket)
 
     @classmethod
-    async def open(cls, server: Server, document: str = "a", *, query: str = "", has: bytes = b"\x00") -> "YjsWire":
+    async def open(
+        cls, server: Server | ServerProcess, document: str = "a", *, query: str = "", has: bytes = b"\x00"
+    ) -> "YjsWire":
         """Connect as y-websocket does: ask for what the client lacks, and hear it."""
         wire = await cls.connect(server, document, query=query)
         await wire.syncs(has)

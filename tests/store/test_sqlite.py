@@ -391,3 +391,27 @@ def change(folder: Path, *statements: str) -> None:
 
 def size(folder: Path) -> int:
     return sum(os.path.getsize(path) for path in folder.iterdir())
+
+
+# Rows that contradict each other
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE document SET seq = 0 WHERE name = 'bad'",
+        "UPDATE document SET epoch = CAST(x'ff' AS TEXT) WHERE name = 'bad'",
+        "DELETE FROM document WHERE name = 'bad'",
+    ],
+)
+def test_a_document_that_cannot_be_appended_to_costs_the_others_nothing(store: SqliteStore, damage: str) -> None:
+    for name in ("one", "bad", "two"):
+        store.create(name)
+        store.append([Append(name, [b"a"])])
+    store._writer.execute("PRAGMA foreign_keys = OFF")
+    store._writer.execute(damage)
+    appends = [Append("one", [b"b"]), Append("bad", [b"b", b"c"], ("Title", "text")), Append("two", [b"b", b"c"])]
+    assert store.append(appends) == [2, None, 3]
+    assert [log_of(store, name)[-1] for name in ("one", "two")] == [(2, b"b"), (3, b"c")]
+    assert store._reader.execute("SELECT count(*) FROM log WHERE payload = x'63'").fetchone() == (1,)
+    assert store.append([Append("one", [b"c"])]) == [3]

@@ -10,7 +10,7 @@ from collabdoc.errors import StoreDamaged, StoreError, UsageError
 from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.store.sqlite_folder import FILE_NAME
-from tests.store.conformance import snapshot
+from tests.store.conformance import link, snapshot
 
 LOG = [f"log entry {number} {'.' * 500}".encode() for number in range(1, 9)]
 SNAPSHOT = b"the snapshot" + b"." * 20_000
@@ -107,6 +107,41 @@ def test_damage_of_one_document_leaves_the_others_alone(folder: Path) -> None:
     loaded = load(folder, "other")
     assert loaded is not None
     assert [entry.update for entry in loaded.tail] == [b"fine"]
+
+
+def test_a_damaged_row_takes_its_place_in_the_list_and_leaves_theirs_to_the_others(folder: Path) -> None:
+    change(folder, "UPDATE document SET title = CAST(x'ff' AS TEXT) WHERE name = 'notes'")
+    store = SqliteStore(folder)
+    try:
+        rows, total = store.list(query="", limit=9, offset=0)
+        assert [(row.name, row.is_damaged) for row in rows] == [("other", False), ("notes", True)]
+        assert total == 2
+        for read in (store.get, store.load):
+            with pytest.raises(StoreDamaged):
+                read("notes")
+    finally:
+        store.close()
+
+
+def test_a_name_that_is_no_text_any_more_is_listed_as_far_as_it_is_one(folder: Path) -> None:
+    change(folder, "UPDATE document SET name = CAST(x'6eff746573' AS TEXT) WHERE name = 'notes'")
+    store = SqliteStore(folder)
+    try:
+        rows, _ = store.list(query="", limit=9, offset=0)
+        assert [row.name for row in rows if row.is_damaged] == ["n\ufffdtes"]
+    finally:
+        store.close()
+
+
+def test_a_share_link_that_is_damaged_is_told(folder: Path) -> None:
+    store = SqliteStore(folder)
+    try:
+        store.put_link(link("a"))
+        store._writer.execute("UPDATE link SET label = CAST(x'ff' AS TEXT)")
+        with pytest.raises(StoreDamaged):
+            store.links("notes")
+    finally:
+        store.close()
 
 
 def cuts(folder: Path) -> Iterator[int]:

@@ -13,6 +13,9 @@ export interface CloseCode {
   readonly sentence: string
 }
 
+/** The document is there, and nobody gets it until the server's operator has seen to it. */
+export const UNREADABLE = 4423
+
 export const CLOSE_CODES: Readonly<Record<number, CloseCode>> = {
   1003: { action: 'stop', sentence: 'The server does not understand this version of the editor.' },
   1009: { action: 'stop', sentence: 'The last change is too large for the server.' },
@@ -25,6 +28,7 @@ export const CLOSE_CODES: Readonly<Record<number, CloseCode>> = {
   4408: { action: 'retry', sentence: 'The connection fell silent.' },
   4409: { action: 'replaced', sentence: 'The document was replaced on the server.' },
   4413: { action: 'stop', sentence: 'The document or the last change is over the size limit.' },
+  4423: { action: 'stop', sentence: 'The server cannot read this document.' },
   4429: { action: 'retry', sentence: 'Too many changes in a short time.' },
 }
 

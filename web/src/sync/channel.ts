@@ -6,9 +6,11 @@
  *    are left alone.
  * 3. When the server cannot store an edit, the channel stays open for reading and holds edits back until it is opened
  *    again, which sends what the server lacks.
+ * 4. A document that the server's operator has to see to first is tried again with the next line, and no sooner: that
+ *    takes a restart of the server.
  */
 
-import { closeCode } from '../protocol/errors.js'
+import { closeCode, UNREADABLE } from '../protocol/errors.js'
 import type { ChannelMessage, ClientMessage, Closed, Mode, Open, Opened, Rejected } from '../protocol/messages.js'
 import { Backoff } from './backoff.js'
 import type { Environment, Timer } from './environment.js'
@@ -144,8 +146,12 @@ export class Channel {
 
   /** The line went up or down; called by the line. */
   lineChanged(): void {
-    if (this.#line?.state !== 'up') this.#end('leave')
-    else if (this.#state === 'away') this.open()
+    if (this.#line?.state !== 'up') {
+      this.#move('restart') // which only one that waits for the next line hears of
+      this.#end('leave')
+    } else if (this.#state === 'away') {
+      this.open()
+    }
     this.user.changed()
   }
 
@@ -218,7 +224,7 @@ export class Channel {
   #refuse(why: Why): void {
     this.#trouble = troubleOf(why, 0)
     this.#end('refuse')
-    this.#detach()
+    if (why.code !== UNREADABLE) this.#detach()
   }
 
   /** Tell the server that we leave, where it does not know. */

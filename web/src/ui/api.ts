@@ -16,6 +16,8 @@ export interface DocumentInfo {
   readonly permission: Permission
   /** How many live share links it has. */
   readonly links: number
+  /** The server cannot read what it has stored of it; only its name is known. */
+  readonly damaged: boolean
 }
 
 export interface ShareLink {

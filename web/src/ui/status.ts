@@ -3,7 +3,7 @@
  *
  * The pill says the same as the banner, shorter. The banner speaks only where somebody's work is at stake.
  */
-import { closeCode } from '../protocol/errors'
+import { closeCode, UNREADABLE } from '../protocol/errors'
 import type { Status } from '../sync/status'
 import { asSentence } from './words'
 
@@ -126,6 +126,7 @@ const REFUSED: Readonly<Record<number, { pill: string; banner: string }>> = {
   4403: { pill: 'Not allowed', banner: 'You may not open this document' },
   4404: { pill: 'Not found', banner: 'This document does not exist' },
   4413: { pill: 'Too large', banner: 'This document is larger than the server takes' },
+  [UNREADABLE]: { pill: 'Damaged', banner: 'The server cannot read this document' },
 }
 
 /** What the refusal means to somebody who had the document a moment ago, or never. */
@@ -140,7 +141,7 @@ function waysOn({ code, unsaved }: { code: number; unsaved: boolean }, here: Her
   const isAboutAccess = code === SIGN_IN || code === FORBIDDEN
   const actions: BannerAction[] = []
   if (code === SIGN_IN || (isAboutAccess && asker === 'guest')) actions.push('sign-in')
-  if (isAboutAccess && here !== 'nothing') actions.push('again')
+  if ((isAboutAccess && here !== 'nothing') || code === UNREADABLE) actions.push('again')
   if (unsaved) actions.push('copy', 'download', 'discard')
   else actions.push('list')
   return actions

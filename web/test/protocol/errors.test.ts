@@ -17,6 +17,7 @@ describe('a close code', () => {
       4408: 'retry',
       4409: 'replaced',
       4413: 'stop',
+      4423: 'stop',
       4429: 'retry',
     })
   })

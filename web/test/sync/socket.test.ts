@@ -175,7 +175,7 @@ describe('a server that closes', () => {
     expect(alice.status).toBe('saved')
   })
 
-  it.each([4400, 4401, 4403, 4413])('one channel with %i is told, and not opened again', async (code) => {
+  it.each([4400, 4401, 4403, 4413, 4423])('one channel with %i is told, and not opened again', async (code) => {
     const alice = await world.person('alice')
     world.server.closeChannels(NOTES, code, 'why')
     await world.waits(60_000)
@@ -190,6 +190,19 @@ describe('a server that closes', () => {
     await world.waits(1_000)
     expect(alice.status).toBe('saved')
     expect(world.network.attempts).toHaveLength(1)
+  })
+
+  it('one channel with 4423 sees it again once the server was restarted, with what was typed before', async () => {
+    const alice = await world.person('alice')
+    world.server.closeChannels(NOTES, 4423, 'damaged')
+    await world.settles()
+    alice.types('unsaved')
+    await world.waits(60_000)
+    expect(alice.provider.status).toEqual({ kind: 'refused', code: 4423, reason: 'damaged', unsaved: true })
+    world.serverDies()
+    await world.waits(1_000)
+    expect(alice.status).toBe('saved')
+    world.everyoneReads('unsaved')
   })
 
   it('may be asked again after a refusal, when the app says so', async () => {

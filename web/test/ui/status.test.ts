@@ -124,6 +124,18 @@ describe('the banner of lost access', () => {
   })
 })
 
+describe('the banner of a document that the server cannot read', () => {
+  const words = 'the document is damaged on the server, its operator has to repair it'
+
+  it('says whose turn it is, what becomes of edits, and lets people look again', () => {
+    expect(said(refusal(4423, words, true))).toBe(
+      'The server cannot read this document. The document is damaged on the server, its operator has to repair it. What you typed is kept on this device.',
+    )
+    expect(bannerOf(refusal(4423, words, true), NOW, 'kept', null)?.actions).toEqual(['again', 'copy', 'download', 'discard'])
+    expect(bannerOf(refusal(4423, words), NOW, 'nothing', null)?.actions).toEqual(['again', 'list'])
+  })
+})
+
 describe('the words of a status', () => {
   it('tick only where a time is shown', () => {
     expect(countsDown(RECONNECTING)).toBe(true)

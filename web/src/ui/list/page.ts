@@ -138,7 +138,8 @@ class Listing {
     for (const entry of this.#documents) {
       const period = periodOf(entry.updated_at === null ? null : new Date(entry.updated_at), now)
       const rows = groups.get(period) ?? []
-      const mayDelete = this.account.open || entry.permission === 'admin'
+      // A damaged one is left for its repair.
+      const mayDelete = (this.account.open || entry.permission === 'admin') && !entry.damaged
       rows.push(h('li', {}, documentRow(entry, now, mayDelete ? () => this.#remove(entry) : null)))
       groups.set(period, rows)
     }

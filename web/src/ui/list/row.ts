@@ -6,6 +6,8 @@ import { nameOfTitle, shownName } from '../names'
 import { sharedBy } from '../share/words'
 import { fullTime, relativeTime } from '../time'
 
+const DAMAGED = 'Damaged on the server: its operator has to repair it'
+
 /** `onDelete` is null where one may not. */
 export function documentRow(entry: DocumentInfo, now: Date, onDelete: (() => void) | null): HTMLElement {
   const title = entry.title || shownName(entry.name)
@@ -17,8 +19,10 @@ export function documentRow(entry: DocumentInfo, now: Date, onDelete: (() => voi
     h(
       'div',
       { class: 'row-text' },
-      h('a', { class: 'row-title', href: documentUrl(entry.name) }, title),
-      h('span', { class: 'row-name' }, nameTellsMore(entry) ? entry.name : kind),
+      entry.damaged
+        ? h('span', { class: 'row-title' }, title)
+        : h('a', { class: 'row-title', href: documentUrl(entry.name) }, title),
+      h('span', { class: 'row-name' }, entry.damaged ? DAMAGED : nameTellsMore(entry) ? entry.name : kind),
     ),
     // Whoever may not change that need not see it.
     entry.permission === 'admin' && entry.links > 0 && shared(entry.links),
