@@ -54,6 +54,12 @@ class Limits(BaseModel):
         2 * MIB, description="the same up to this size; more would hold others up, and goes as it is"
     )
     channels_per_socket: PositiveInt = Field(256, description="documents open on one socket; past it: 4429")
+    messages_per_s: PositiveInt = Field(
+        10_000, description="messages of one socket within a second, edits and presence among them; past it: read later"
+    )
+    opens_per_s: PositiveInt = Field(
+        600, description="documents that one socket opens or compares within a second; past it: the next is read later"
+    )
     outbox_bytes: PositiveInt = Field(
         1 * MIB, description="edits queued for one slow reader; past it: dropped for one difference"
     )

@@ -249,6 +249,7 @@ class Health(ApiHandler):
                 "sockets": len(context.sockets),
                 "rooms": context.rooms.count,
                 "refused": {str(code): count for code, count in sorted(context.refused.items())},
+                "paced": context.paced,
                 "dropped_presence": context.rooms.dropped_presence,
             }
         )

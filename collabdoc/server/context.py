@@ -37,6 +37,8 @@ class Context:
     sockets: set[DialectSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
     """How often each code was given: to a socket, to a channel, or for a rejected edit."""
+    paced: int = 0
+    """How often a socket said more than it may, and was not read for a while."""
     rechecks: int = 0
     """How often something was taken back: what was asked before the last time has to be asked again."""
     draining: bool = False
