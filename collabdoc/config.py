@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -59,6 +60,9 @@ class Limits(BaseModel):
     )
     opens_per_s: PositiveInt = Field(
         600, description="documents that one socket opens or compares within a second; past it: the next is read later"
+    )
+    sockets_per_address: PositiveInt = Field(
+        1_000, description="WebSockets from one address, but this machine's own; past it: 429 instead of a handshake"
     )
     outbox_bytes: PositiveInt = Field(
         1 * MIB, description="edits queued for one slow reader; past it: dropped for one difference"
@@ -121,6 +125,8 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     allow_origin: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Addresses or networks whose word (`X-Forwarded-For`) counts for where a connection comes from."""
     auth: str = "open"
     """`open`, `token`, or an `Authenticator` of the operator's own by dotted name, `package.module:name`."""
     i_know_it_is_open: bool = False
@@ -144,10 +150,10 @@ class Settings(BaseSettings):
             raise ValueError("expected an address that begins with https:// or http://")
         return value
 
-    @field_validator("allow_origin", mode="before")
+    @field_validator("allow_origin", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """An environment variable lists origins with commas between them."""
+        """An environment variable lists them with commas between them."""
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 

@@ -79,12 +79,15 @@ class Connection:
         "_state",
         "_timeout",
         "_too_big_code",
+        "address",
         "close_code",
         "heard_s",
         "line",
     )
 
-    def __init__(self, max_bytes: int, *, too_big_code: int = TOO_BIG) -> None:
+    def __init__(self, max_bytes: int, *, too_big_code: int = TOO_BIG, address: str = "") -> None:
+        """`address` is whose it is, where connections of one address are counted."""
+        self.address = address
         self._too_big_code = too_big_code
         self._reader = FrameReader(max_bytes)
         self._state = State.OPEN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collabdoc.server.socket import DialectSocket
     from collabdoc.session import Session
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class Context:
@@ -37,6 +40,8 @@ class Context:
     sockets: set[DialectSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
     """How often each code was given: to a socket, to a channel, or for a rejected edit."""
+    from_address: Counter[str] = field(default_factory=Counter)
+    """How many sockets an address has; this machine's own are not counted."""
     paced: int = 0
     """How often a socket said more than it may, and was not read for a while."""
     rechecks: int = 0
@@ -45,9 +50,26 @@ class Context:
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last socket has gone."""
 
+    def has_place_for(self, address: str) -> bool:
+        """Whether an address may have one more socket."""
+        return self.from_address[address] < self.settings.limits.sockets_per_address
+
+    def join(self, socket: DialectSocket) -> None:
+        """A socket is open."""
+        self.sockets.add(socket)
+        if address := socket.connection.address:
+            self.from_address[address] += 1
+            if not self.has_place_for(address):
+                limit = self.settings.limits.sockets_per_address
+                log.warning("%s has %d sockets and gets no more (if it is a proxy: trusted_proxies)", address, limit)
+
     def leave(self, socket: DialectSocket) -> None:
         """A socket is closed."""
         self.sockets.discard(socket)
+        if address := socket.connection.address:
+            self.from_address[address] -= 1
+            if not self.from_address[address]:
+                del self.from_address[address]
         if not self.sockets:
             self.emptied.set()
 

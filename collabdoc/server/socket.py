@@ -100,7 +100,7 @@ class DialectSocket(ABC):
         self.connection = connection
         self._line = connection.line
         self.checked_s = context.monotonic()
-        context.sockets.add(self)
+        context.join(self)
 
     # The dialect's part
 

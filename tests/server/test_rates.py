@@ -1,13 +1,16 @@
-"""How much one socket may ask for: just under it nobody waits, just over it none of it is lost."""
+"""How much one socket and one address may ask for: just under it nobody waits, just over it none of it is lost."""
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import websocket_connect
 
 from collabdoc.awareness import Entry, encode
+from collabdoc.client import connect
 from collabdoc.config import Limits
 from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Auth, Awareness, Open, Ping, Pong, Update
@@ -232,3 +235,63 @@ async def test_the_server_stops_in_order_while_somebody_is_not_read(start_server
         pass
     assert heard[0] == 1012
     await stopping
+
+
+# Addresses
+
+
+class Door:
+    """Sockets to a server that stands behind a proxy on this machine."""
+
+    paths: ClassVar = ["/ws", "/yjs/d", "/hocuspocus"]
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def opens(self, path: str, address: str) -> Wire:
+        request = HTTPRequest(f"ws://127.0.0.1:{self._server.port}{path}", headers={"X-Forwarded-For": address})
+        return Wire(await websocket_connect(request))
+
+    async def refuses(self, path: str, address: str) -> None:
+        with pytest.raises(HTTPClientError) as refused:
+            await self.opens(path, address)
+        assert refused.value.code == 429
+
+
+@bounds("sockets_per_address")
+@pytest.mark.parametrize("path", Door.paths)
+async def test_one_address_has_so_many_sockets_in_all_dialects_and_others_are_not_touched(
+    start_server: ServerFactory, path: str
+) -> None:
+    limits = Limits(sockets_per_address=3)
+    server = await start_server(limits=limits, trusted_proxies="127.0.0.1")
+    door = Door(server)
+    wires = [await door.opens(each, "203.0.113.7") for each in Door.paths]
+    await door.refuses(path, "203.0.113.7")
+    assert (await Http(server).json("GET", "/healthz"))["refused"] == {"429": 1}
+    await door.opens(path, "203.0.113.8")
+    wires[0].socket.close()
+    await until(lambda: len(server.context.sockets) == 3)
+    await door.opens(path, "203.0.113.7")
+    await door.refuses(path, "203.0.113.7")
+    for socket_ in list(server.context.sockets):
+        socket_.abort()
+    await until(lambda: not server.context.sockets)
+    assert server.context.from_address == {}
+
+
+async def test_a_client_whose_address_has_too_many_comes_back_by_itself(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(sockets_per_address=1))
+    server.context.from_address[""] = 1  # as if this machine were counted
+    async with connect(server.url, max_backoff_s=0.05) as bob:
+        opening = asyncio.ensure_future(bob.open("d"))
+        await until(lambda: server.context.refused[429] > 1)
+        server.context.from_address.clear()
+        await opening
+
+
+async def test_who_says_where_it_comes_from_without_being_asked_is_not_believed(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(sockets_per_address=1))
+    for _ in range(3):
+        await Door(server).opens("/ws", "203.0.113.7")
+    assert server.context.from_address == {}
