@@ -100,6 +100,9 @@ class Limits(BaseModel):
     goaway_spread_s: PositiveFloat = Field(3.0, description="clients come back within this time after a restart")
     helper_memory_bytes: PositiveInt = Field(2048 * MIB, description="memory of the helper process")
     helper_s: PositiveFloat = Field(30.0, description="time of the helper process for one task")
+    exports: PositiveInt = Field(
+        32, description="contents that are read, or wait for their turn or for a slow client; past it: 429"
+    )
     http_body_bytes: PositiveInt = Field(
         1 * MIB, description="body of one HTTP request; past it: 400, and the connection ends"
     )

@@ -55,6 +55,7 @@ class _Helper(Helper):
         return compact(snapshot, updates)
 
     async def export(self, snapshot: bytes, updates: Sequence[bytes], format_: str) -> bytes:
+        await self.gate.wait()
         return text_of(snapshot, *updates).encode()
 
 
@@ -427,6 +428,21 @@ async def test_what_waits_for_a_disk_that_is_full_does_not_wait_without_end(tmp_
         built.store.refuses_to_append = True
         with pytest.raises(Overloaded, match="not saved yet"):
             await built.rooms.create("b", title="", kind="text")
+
+
+async def test_of_the_contents_that_wait_for_the_helper_one_is_in_memory(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        await built.types(await built.join("a"), "saved")
+        loads = built.store.loads
+        built.helper.gate.clear()
+        exports = [asyncio.ensure_future(built.rooms.export("a", "text")) for _ in range(5)]
+        while built.store.loads == loads:
+            await asyncio.sleep(0.001)
+        for _ in range(20):
+            await asyncio.sleep(0.001)  # long enough to load the others, if they were loaded
+        assert built.store.loads == loads + 1
+        built.helper.gate.set()
+        assert await asyncio.gather(*exports) == [b"saved"] * 5
 
 
 async def test_a_document_that_broke_in_the_same_turn_as_its_deletion_is_deleted_and_not_loaded(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class Context:
     """How many sockets an address has; this machine's own are not counted."""
     paced: int = 0
     """How often a socket said more than it may, and was not read for a while."""
+    exports: int = 0
+    """How many contents are read, or wait."""
     rechecks: int = 0
     """How often something was taken back: what was asked before the last time has to be asked again."""
     draining: bool = False

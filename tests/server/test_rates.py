@@ -1,19 +1,21 @@
 """How much one socket and one address may ask for: just under it nobody waits, just over it none of it is lost."""
 
 import asyncio
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.websocket import websocket_connect
 
 from collabdoc.awareness import Entry, encode
 from collabdoc.client import connect
 from collabdoc.config import Limits
 from collabdoc.protocol import yjs
-from collabdoc.protocol.messages import Auth, Awareness, Open, Ping, Pong, Update
+from collabdoc.protocol.messages import Auth, Awareness, Open, Ping, Pong, Saved, Update, Updates
 from collabdoc.server.app import Server
 from collabdoc.server.socket import DialectSocket
 from tests.conftest import ServerFactory
@@ -295,3 +297,68 @@ async def test_who_says_where_it_comes_from_without_being_asked_is_not_believed(
     for _ in range(3):
         await Door(server).opens("/ws", "203.0.113.7")
     assert server.context.from_address == {}
+
+
+# Exports
+
+
+@bounds("exports")
+async def test_so_many_contents_are_read_at_once_and_the_next_may_come_later(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(exports=2))
+    http, may_go_on = Http(server), asyncio.Event()
+    await server.rooms.create("a", title="", kind="text")
+    export = server.rooms.export
+
+    async def held(name: str, format_: str) -> bytes:
+        await may_go_on.wait()
+        return await export(name, format_)
+
+    server.rooms.export = held  # type: ignore[method-assign]
+    waiting = [asyncio.ensure_future(http.fetch("GET", "/api/documents/a/content")) for _ in range(2)]
+    await until(lambda: server.context.exports == 2)
+    await http.fails("GET", "/api/documents/a/content", status=429)
+    may_go_on.set()
+    assert [(await each).code for each in waiting] == [200, 200]
+    assert (await http.fetch("GET", "/api/documents/a/content")).code == 200
+    await http.fails("GET", "/api/documents/a/content?format=pdf", status=400)
+    assert server.context.exports == 0
+
+
+async def test_two_hundred_exports_at_once_hold_no_editor_up(server: Server) -> None:
+    alice, bob = await Wire.connect(server), await Wire.connect(server)
+    for wire in (alice, bob):
+        await wire.opens("a")
+    alice.says(Update(1, 1, typed("x" * 100_000)))
+    await alice.hears(Saved)
+    await bob.hears(Updates)
+    client = SimpleAsyncHTTPClient(force_instance=True, max_clients=200)
+    url = f"{server.url}/api/documents/a/content"
+    exports = [asyncio.ensure_future(client.fetch(url, raise_error=False)) for _ in range(200)]
+    await until(lambda: server.context.exports == server.settings.limits.exports)
+    alice.says(Update(1, 2, typed("y", client_id=2)))
+    await alice.hears(Saved)
+    await bob.hears(Updates)
+    assert not all(export.done() for export in exports), "both heard of it before the exports were done"
+    codes = [(await export).code for export in exports]
+    assert set(codes) == {200, 429}
+    assert codes.count(200) >= server.settings.limits.exports
+    client.close()
+
+
+async def test_a_content_that_nobody_takes_is_not_kept_for_ever(
+    start_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collabdoc.server.api._LOOK_S", 0.01)
+    server = await start_server(limits=Limits(exports=1, silence_s=0.1))
+    alice = await Wire.connect(server)
+    await alice.opens("a")
+    alice.says(Update(1, 1, typed("x" * 8_000_000)))
+    await alice.hears(Saved)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", server.port))
+        slow.send(b"GET /api/documents/a/content HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await until(lambda: server.context.exports == 1)
+        await Http(server).fails("GET", "/api/documents/a/content", status=429)
+        await until(lambda: server.context.exports == 0)
+    assert (await Http(server).fetch("GET", "/api/documents/a/content")).code == 200
