@@ -32,6 +32,7 @@ from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
 from collabdoc.underway import Underway
 from collabdoc.writer import Writer
+from tests.limits import bounds
 from tests.server.wire import text_of, typed
 
 pytestmark = pytest.mark.gen_test(timeout=20)
@@ -213,6 +214,7 @@ async def test_a_snapshot_that_fails_leaves_the_log_as_it_is(tmp_path: Path) -> 
         assert built.loaded("a").snapshot_seq == 2
 
 
+@bounds("room_idle_s")
 async def test_an_idle_document_leaves_memory_with_a_fresh_snapshot(tmp_path: Path) -> None:
     async with house(tmp_path, room_idle_s=60) as built:
         session = await built.join("a")
