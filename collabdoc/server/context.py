@@ -49,8 +49,13 @@ class Context:
     rechecks: int = 0
     """How often something was taken back: what was asked before the last time has to be asked again."""
     draining: bool = False
+    messages_per_s: int = field(init=False)
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last socket has gone."""
+
+    def __post_init__(self) -> None:
+        # Read for each read of each socket: of a model's attribute it takes longer.
+        self.messages_per_s = self.settings.limits.messages_per_s
 
     def has_place_for(self, address: str) -> bool:
         """Whether an address may have one more socket."""

@@ -128,9 +128,7 @@ class DialectSocket(ABC):
 
     def pause_s(self, messages: int) -> float:
         context = self._context
-        now_s = context.monotonic()
-        self._spend(messages / context.settings.limits.messages_per_s, now_s)
-        pause_s = self._paid_until_s - now_s
+        pause_s = self._spend(messages / context.messages_per_s)
         if pause_s < _SHORTEST_PAUSE_S:
             return 0.0
         context.paced += 1
@@ -283,11 +281,19 @@ class DialectSocket(ABC):
 
     def _spend_opening(self) -> None:
         """Something was asked for that costs as much as opening a document."""
-        self._spend(1 / self._context.settings.limits.opens_per_s, self._context.monotonic())
+        self._spend(1 / self._context.settings.limits.opens_per_s)
 
-    def _spend(self, cost_s: float, now_s: float) -> None:
-        paid_until_s = max(self._paid_until_s, now_s - _SAVED_UP_S) + cost_s
-        self._paid_until_s = min(paid_until_s, now_s + _LONGEST_PAUSE_S)
+    def _spend(self, cost_s: float) -> float:
+        """Take so much of what this socket may use of each second; how long it has overdrawn it."""
+        now_s = self._context.monotonic()
+        ahead_s = self._paid_until_s - now_s
+        if ahead_s < -_SAVED_UP_S:
+            ahead_s = -_SAVED_UP_S
+        ahead_s += cost_s
+        if ahead_s > _LONGEST_PAUSE_S:
+            ahead_s = _LONGEST_PAUSE_S
+        self._paid_until_s = now_s + ahead_s
+        return ahead_s
 
     def _own(self, channel: int, work: Callable[[], Awaitable[None]]) -> None:
         """Run a channel's work in a task that ends with the channel."""
