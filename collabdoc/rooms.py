@@ -188,6 +188,8 @@ class Rooms:
                 async with asyncio.timeout(self._limits.max_commit_lag_s):
                     await self._writer.call(lambda: None)
         async with self._exporting:  # else all that wait for the helper would have their documents in memory
+            if self._draining:
+                raise Restarting("the server is restarting")
             loaded = await self._reader.call(lambda: self._store.load(name))
             if loaded is None:
                 raise NoSuchDocument("there is no such document")

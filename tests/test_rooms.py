@@ -447,6 +447,20 @@ async def test_of_the_contents_that_wait_for_the_helper_one_is_in_memory(tmp_pat
         assert await asyncio.gather(*exports) == [b"saved"] * 5
 
 
+async def test_contents_that_still_wait_when_the_server_stops_are_not_read(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        await built.types(await built.join("a"), "saved")
+        built.helper.gate.clear()
+        exports = [asyncio.ensure_future(built.rooms.export("a", "text")) for _ in range(2)]
+        while not built.rooms._exporting.locked():
+            await asyncio.sleep(0.001)
+        await built.rooms.drain()
+        built.helper.gate.set()
+        assert await exports[0] == b"saved"
+        with pytest.raises(Restarting):
+            await exports[1]
+
+
 async def test_a_document_that_broke_in_the_same_turn_as_its_deletion_is_deleted_and_not_loaded(tmp_path: Path) -> None:
     async with house(tmp_path) as built:
         session = await built.join("a")

@@ -37,6 +37,7 @@ class Context:
     revocations: Revocations
     turn: Turn
     monotonic: Callable[[], float]
+    messages_per_s: int = field(init=False)
     sockets: set[DialectSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
     """How often each code was given: to a socket, to a channel, or for a rejected edit."""
@@ -49,7 +50,6 @@ class Context:
     rechecks: int = 0
     """How often something was taken back: what was asked before the last time has to be asked again."""
     draining: bool = False
-    messages_per_s: int = field(init=False)
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last socket has gone."""
 
