@@ -216,7 +216,7 @@ async def test_a_snapshot_that_fails_leaves_the_log_as_it_is(tmp_path: Path) -> 
 
 @bounds("room_idle_s")
 async def test_an_idle_document_leaves_memory_with_a_fresh_snapshot(tmp_path: Path) -> None:
-    async with house(tmp_path, room_idle_s=60) as built:
+    async with house(tmp_path, room_idle_s=30) as built:
         session = await built.join("a")
         await built.types(session, "a")
         built.now_s = 1_000
@@ -224,8 +224,9 @@ async def test_an_idle_document_leaves_memory_with_a_fresh_snapshot(tmp_path: Pa
         assert built.rooms.count == 1, "somebody has it open"
         built.rooms.leave(session)
         built.rooms._tick()
-        built.now_s += 59
+        built.now_s += 29
         built.rooms._tick()
+        await built.settles("a")
         assert built.helper.compactions == 0
         built.now_s += 2
         built.rooms._tick()
