@@ -349,7 +349,8 @@ async def test_a_content_that_nobody_takes_is_not_kept_for_ever(
     start_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("collabdoc.server.api._LOOK_S", 0.01)
-    server = await start_server(limits=Limits(exports=1, silence_s=0.1))
+    server = await start_server(limits=Limits(exports=1))
+    clock = Clock(server)
     alice = await Wire.connect(server)
     await alice.opens("a")
     alice.says(Update(1, 1, typed("x" * 8_000_000)))
@@ -358,7 +359,12 @@ async def test_a_content_that_nobody_takes_is_not_kept_for_ever(
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", server.port))
         slow.send(b"GET /api/documents/a/content HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        await until(lambda: server.context.exports == 1)
+        slow.setblocking(False)
+        await asyncio.get_running_loop().sock_recv(slow, 1)  # it is on its way
         await Http(server).fails("GET", "/api/documents/a/content", status=429)
+        clock.now_s += server.settings.limits.silence_s - 1
+        await asyncio.sleep(0.05)  # long enough to cut it off, if it were
+        assert server.context.exports == 1
+        clock.now_s += server.settings.limits.silence_s + 1
         await until(lambda: server.context.exports == 0)
     assert (await Http(server).fetch("GET", "/api/documents/a/content")).code == 200
