@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -54,6 +55,15 @@ class Limits(BaseModel):
         2 * MIB, description="the same up to this size; more would hold others up, and goes as it is"
     )
     channels_per_socket: PositiveInt = Field(256, description="documents open on one socket; past it: 4429")
+    messages_per_s: PositiveInt = Field(
+        10_000, description="messages of one socket within a second, edits and presence among them; past it: read later"
+    )
+    opens_per_s: PositiveInt = Field(
+        600, description="documents that one socket opens or compares within a second; past it: the next is read later"
+    )
+    sockets_per_address: PositiveInt = Field(
+        1_000, description="WebSockets from one address, but this machine's own; past it: 429 instead of a handshake"
+    )
     outbox_bytes: PositiveInt = Field(
         1 * MIB, description="edits queued for one slow reader; past it: dropped for one difference"
     )
@@ -90,6 +100,12 @@ class Limits(BaseModel):
     goaway_spread_s: PositiveFloat = Field(3.0, description="clients come back within this time after a restart")
     helper_memory_bytes: PositiveInt = Field(2048 * MIB, description="memory of the helper process")
     helper_s: PositiveFloat = Field(30.0, description="time of the helper process for one task")
+    exports: PositiveInt = Field(
+        32, description="contents that are read, or wait for their turn or for a slow client; past it: 429"
+    )
+    http_header_bytes: PositiveInt = Field(
+        64 * KIB, description="head of one HTTP request, its cookies included; past it: the connection ends"
+    )
     http_body_bytes: PositiveInt = Field(
         1 * MIB, description="body of one HTTP request; past it: 400, and the connection ends"
     )
@@ -115,6 +131,8 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     allow_origin: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Addresses or networks whose word (`X-Forwarded-For`) counts for where a connection comes from."""
     auth: str = "open"
     """`open`, `token`, or an `Authenticator` of the operator's own by dotted name, `package.module:name`."""
     i_know_it_is_open: bool = False
@@ -138,10 +156,10 @@ class Settings(BaseSettings):
             raise ValueError("expected an address that begins with https:// or http://")
         return value
 
-    @field_validator("allow_origin", mode="before")
+    @field_validator("allow_origin", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """An environment variable lists origins with commas between them."""
+        """An environment variable lists them with commas between them."""
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 

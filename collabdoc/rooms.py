@@ -80,6 +80,7 @@ class Rooms:
         self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
+        self._exporting = asyncio.Lock()
         self._draining = False
         self._came_or_went = False  # documents, since memory was given back
         self._told_end = False
@@ -187,11 +188,14 @@ class Rooms:
             with contextlib.suppress(StoreError, TimeoutError):  # then what was committed so far
                 async with asyncio.timeout(self._limits.max_commit_lag_s):
                     await self._writer.call(lambda: None)
-        loaded = await self._reader.call(lambda: self._store.load(name))
-        if loaded is None:
-            raise NoSuchDocument("there is no such document")
-        updates = [entry.update for entry in loaded.tail]
-        return await self._helper.export(loaded.snapshot or EMPTY_UPDATE, updates, format_)
+        async with self._exporting:  # else all that wait for the helper would have their documents in memory
+            if self._draining:
+                raise Restarting("the server is restarting")
+            loaded = await self._reader.call(lambda: self._store.load(name))
+            if loaded is None:
+                raise NoSuchDocument("there is no such document")
+            updates = [entry.update for entry in loaded.tail]
+            return await self._helper.export(loaded.snapshot or EMPTY_UPDATE, updates, format_)
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` that a commit would meet."""

@@ -51,6 +51,16 @@ def test_a_flag_may_be_a_value_that_counts_as_false(monkeypatch: pytest.MonkeyPa
     assert (settings.port, settings.open) == (0, False)
 
 
+def test_proxies_are_addresses_or_networks(monkeypatch: pytest.MonkeyPatch, toml: Path) -> None:
+    monkeypatch.setenv("COLLABDOC_TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1,::1")
+    assert [str(each) for each in load_settings({}).trusted_proxies] == ["10.0.0.0/8", "127.0.0.1/32", "::1/128"]
+    monkeypatch.delenv("COLLABDOC_TRUSTED_PROXIES")
+    toml.write_text('trusted_proxies = ["10.0.0.0/8"]')
+    assert [str(each) for each in load_settings({}, toml).trusted_proxies] == ["10.0.0.0/8"]
+    assert "trusted_proxies.0 is 'proxy.example'" in refusal({"trusted_proxies": "proxy.example"})
+    assert "trusted_proxies.0 is '10.0.0.1/8'" in refusal({"trusted_proxies": "10.0.0.1/8"})
+
+
 def test_limits_come_from_everywhere_one_by_one(monkeypatch: pytest.MonkeyPatch, toml: Path) -> None:
     toml.write_text("[limits]\nframe_bytes = 1000\nupdate_bytes = 2000\n")
     monkeypatch.setenv("COLLABDOC_LIMITS__UPDATE_BYTES", "3000")
@@ -137,7 +147,19 @@ def test_settings_and_limits_do_not_change() -> None:
 
 
 def test_every_limit_says_its_unit_and_what_it_bounds() -> None:
-    counted = ("clients", "socket", "rows", "entries", "updates", "documents", "per_document", "revocations", "parts")
+    counted = (
+        "clients",
+        "socket",
+        "rows",
+        "entries",
+        "updates",
+        "documents",
+        "per_document",
+        "revocations",
+        "parts",
+        "per_address",
+        "exports",
+    )
     for name, field in Limits.model_fields.items():
         assert name.endswith(("_bytes", "_s", "_ms", *counted)), name
         assert field.description, name

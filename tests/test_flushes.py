@@ -19,6 +19,7 @@ from collabdoc.session import Announcement, Batch, Delivery, Session
 from collabdoc.turn import Turn
 from collabdoc.underway import Underway
 from collabdoc.writer import Submission, Writer
+from tests.limits import bounds
 from tests.server.wire import typed
 
 pytestmark = pytest.mark.gen_test(timeout=10)
@@ -140,6 +141,24 @@ async def test_an_edit_gets_to_the_writer_even_where_handing_it_out_fails() -> N
     update = stand.types("a")
     await asyncio.sleep(0)
     assert stand.stored == [update]
+
+
+@bounds("batch_ms", "presence_ms")
+@pytest.mark.parametrize(("limit_ms", "expected_ms"), [(0.4, 0.4), (0.6, 0.5)])
+async def test_a_document_gathers_for_as_long_as_telling_all_takes_within_its_limits(
+    limit_ms: float, expected_ms: float
+) -> None:
+    """50 sessions take 0.5 ms."""
+    stand = Stand(Limits(batch_ms=limit_ms, presence_ms=1_000), sessions=50)
+    stand.types("a")
+    await asyncio.sleep(0)
+    stand.types("b")
+    assert stand.slot.due_s == pytest.approx(expected_ms / 1000)
+    stand = Stand(Limits(batch_ms=1_000, presence_ms=limit_ms), sessions=50)
+    stand.is_present(1)
+    await asyncio.sleep(0)
+    stand.is_present(2)
+    assert stand.slot.due_s == pytest.approx(expected_ms / 1000)
 
 
 async def test_edits_of_a_busy_document_gather_for_batch_ms() -> None:

@@ -10,6 +10,7 @@ from collabdoc.auth import Permission
 from collabdoc.config import Limits
 from collabdoc.errors import Malformed, NoSuchDocument, NotAllowed, ProtocolError, RateLimited
 from collabdoc.links import MAX_DAYS, MAX_FOLLOWED, Wish, join_token, split_token
+from tests.limits import bounds
 from tests.sharing import START_S, sharing
 
 pytestmark = pytest.mark.gen_test
@@ -125,6 +126,7 @@ async def test_a_document_that_is_not_there_is_not_shared(tmp_path: Path) -> Non
             await world.links.make("nothing", Wish(**WISH))
 
 
+@bounds("links_per_document")
 async def test_a_document_has_so_many_links_and_those_that_ended_make_room(tmp_path: Path) -> None:
     async with sharing(tmp_path, Limits(links_per_document=2)) as world:
         await world.link(lasts_s=10)

@@ -7,6 +7,7 @@ import pytest
 from collabdoc.config import Limits
 from collabdoc.errors import RateLimited, StoreError
 from collabdoc.store.base import RevocationRow
+from tests.limits import bounds
 from tests.sharing import START_S, sharing
 
 pytestmark = pytest.mark.gen_test
@@ -58,6 +59,7 @@ async def test_revocations_are_known_after_a_restart(tmp_path: Path) -> None:
         assert world.revocations.covers("bob", "id", START_S)
 
 
+@bounds("revocations")
 async def test_past_the_limit_nobody_else_is_taken_back_but_who_is_may_be_again(tmp_path: Path) -> None:
     async with sharing(tmp_path, Limits(revocations=2)) as world:
         await world.revocations.add("user", "ana")

@@ -7,7 +7,9 @@ from collabdoc.auth import Permission
 from collabdoc.awareness import Entry, decode, encode
 from collabdoc.config import Limits
 from collabdoc.protocol.messages import Awareness, Closed, Opened, Rejected, Saved, Updates
+from tests.limits import bounds
 from tests.protocol.crafting import after, first, garbage, section, update
+from tests.server.wire import text_of, typed
 from tests.world import Person, World
 
 
@@ -112,6 +114,33 @@ def test_a_tail_includes_what_is_not_committed_yet(world: World, alice: Person, 
     assert bob.seq == 0
 
 
+THREE = [typed("hello", client_id=number) for number in (1, 2, 3)]
+SIZE = sum(map(len, THREE))
+
+
+@bounds("resume_entries", "resume_bytes")
+@pytest.mark.parametrize(
+    ("limits", "resumed"),
+    [
+        (Limits(resume_entries=3), True),
+        (Limits(resume_entries=2), False),
+        (Limits(resume_bytes=SIZE), True),
+        (Limits(resume_bytes=SIZE - 1), False),
+    ],
+)
+def test_a_client_resumes_where_the_newest_entries_reach(limits: Limits, *, resumed: bool) -> None:
+    world = World(limits)
+    alice, bob = world.person("alice"), world.person("bob")
+    bob.leaves()
+    for each in THREE:
+        alice.sends(each)
+        world.turn()
+        world.commit()
+    bob.opens()
+    assert bob.last(Opened).resumed is resumed
+    assert bob.text == text_of(*THREE)
+
+
 def test_a_watermark_that_the_log_no_longer_reaches_gets_a_difference() -> None:
     world = World(Limits(resume_entries=2))
     alice, bob = world.person("alice"), world.person("bob")
@@ -183,6 +212,21 @@ def test_a_slow_reader_loses_its_queue_and_gets_one_difference() -> None:
     alice.types("on")
     world.turn()
     assert bob.text == alice.text
+
+
+@bounds("outbox_bytes")
+@pytest.mark.parametrize(("lacking", "expected"), [(0, 3), (1, 1)])
+def test_a_queue_that_just_fits_is_told_as_it_came_and_one_that_does_not_in_one(lacking: int, expected: int) -> None:
+    world = World(Limits(outbox_bytes=SIZE - lacking))
+    alice, bob = world.person("alice"), world.person("bob")
+    bob.is_deaf = True
+    for each in THREE:
+        alice.sends(each)
+        world.turn()
+    bob.is_deaf = False
+    bob.hears()
+    assert len(bob.heard_of(Updates)) == expected
+    assert bob.text == text_of(*THREE)
 
 
 def test_the_queue_of_a_slow_reader_is_bounded() -> None:

@@ -12,7 +12,9 @@ from collabdoc.errors import DocumentBroken, Overloaded
 from collabdoc.life import TRANSITIONS, State, transition
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Saved
 from collabdoc.protocol.update import UpdateInfo
+from tests.limits import bounds
 from tests.protocol.crafting import after, first, section, update
+from tests.server.wire import typed
 from tests.world import Person, World
 
 
@@ -56,6 +58,7 @@ def test_after_a_panic_the_document_is_loaded_anew_and_nobody_else_loses_an_edit
     assert alice.last(Saved).id == 2
 
 
+@bounds("apply_s")
 @pytest.mark.parametrize(("apply_s", "is_taken"), [(1e-9, False), (60.0, True)])
 def test_an_update_that_takes_too_long_is_given_up_and_nobody_else_loses_an_edit(
     apply_s: float, *, is_taken: bool
@@ -126,13 +129,17 @@ def test_a_room_that_is_being_closed_opens_for_nobody(world: World, alice: Perso
     assert world.person("dave").last(Closed).code == 1013
 
 
+@bounds("held_bytes")
 def test_what_is_held_while_a_document_loads_is_bounded() -> None:
-    world = World(Limits(held_bytes=1_000))
+    update = typed("x" * 100)
+    world = World(Limits(held_bytes=2 * len(update)))
     alice = world.person("alice")
     world.room._break()
-    alice.types("x" * 100)
+    alice.sends(update)
+    alice.sends(update)
+    alice.hears()
     assert alice.is_open
-    alice.types("x" * 2_000)
+    alice.sends(b"\x00\x00")
     alice.hears()
     assert alice.last(Closed).code == 1013
 

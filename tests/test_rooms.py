@@ -34,6 +34,7 @@ from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
 from collabdoc.underway import Underway, Work
 from collabdoc.writer import Writer
+from tests.limits import bounds
 from tests.server.wire import text_of, typed
 
 pytestmark = pytest.mark.gen_test(timeout=20)
@@ -57,6 +58,7 @@ class _Helper(Helper):
         return compact(snapshot, updates)
 
     async def export(self, snapshot: bytes, updates: Sequence[bytes], format_: str) -> bytes:
+        await self.gate.wait()
         return text_of(snapshot, *updates).encode()
 
 
@@ -253,8 +255,9 @@ async def test_a_snapshot_that_fails_leaves_the_log_as_it_is(tmp_path: Path) -> 
         assert built.loaded("a").snapshot_seq == 2
 
 
+@bounds("room_idle_s")
 async def test_an_idle_document_leaves_memory_with_a_fresh_snapshot(tmp_path: Path) -> None:
-    async with house(tmp_path, room_idle_s=60) as built:
+    async with house(tmp_path, room_idle_s=30) as built:
         session = await built.join("a")
         await built.types(session, "a")
         built.now_s = 1_000
@@ -262,8 +265,9 @@ async def test_an_idle_document_leaves_memory_with_a_fresh_snapshot(tmp_path: Pa
         assert built.rooms.count == 1, "somebody has it open"
         built.rooms.leave(session)
         built.rooms._tick()
-        built.now_s += 59
+        built.now_s += 29
         built.rooms._tick()
+        await built.settles("a")
         assert built.helper.compactions == 0
         built.now_s += 2
         built.rooms._tick()
@@ -493,6 +497,35 @@ async def test_what_waits_for_a_disk_that_is_full_does_not_wait_without_end(tmp_
         built.store.refuses_to_append = True
         with pytest.raises(Overloaded, match="not saved yet"):
             await built.rooms.create("b", title="", kind="text")
+
+
+async def test_of_the_contents_that_wait_for_the_helper_one_is_in_memory(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        await built.types(await built.join("a"), "saved")
+        loads = built.store.loads
+        built.helper.gate.clear()
+        exports = [asyncio.ensure_future(built.rooms.export("a", "text")) for _ in range(5)]
+        while built.store.loads == loads:
+            await asyncio.sleep(0.001)
+        for _ in range(20):
+            await asyncio.sleep(0.001)  # long enough to load the others, if they were loaded
+        assert built.store.loads == loads + 1
+        built.helper.gate.set()
+        assert await asyncio.gather(*exports) == [b"saved"] * 5
+
+
+async def test_contents_that_still_wait_when_the_server_stops_are_not_read(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        await built.types(await built.join("a"), "saved")
+        built.helper.gate.clear()
+        exports = [asyncio.ensure_future(built.rooms.export("a", "text")) for _ in range(2)]
+        while not built.rooms._exporting.locked():
+            await asyncio.sleep(0.001)
+        await built.rooms.drain()
+        built.helper.gate.set()
+        assert await exports[0] == b"saved"
+        with pytest.raises(Restarting):
+            await exports[1]
 
 
 async def test_a_document_that_broke_in_the_same_turn_as_its_deletion_is_deleted_and_not_loaded(tmp_path: Path) -> None:

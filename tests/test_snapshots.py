@@ -4,10 +4,12 @@ import pytest
 
 from collabdoc.config import Limits
 from collabdoc.snapshots import is_due
+from tests.limits import bounds
 
 LIMITS = Limits(snapshot_updates=100, snapshot_bytes=10_000)
 
 
+@bounds("snapshot_updates", "snapshot_bytes")
 @pytest.mark.parametrize(
     ("updates", "log_bytes", "expected"), [(99, 0, False), (100, 0, True), (1, 9_999, False), (1, 10_000, True)]
 )

@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
+from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, make_meta
 from collabdoc.protocol.messages import Closed, Open, Opened, Rejected, Saved, Update
-from collabdoc.quarantine import FOLDER
+from collabdoc.quarantine import FOLDER, Quarantine
 from collabdoc.store.base import Append, Snapshot
 from collabdoc.store.sqlite import SqliteStore
+from collabdoc.underway import Underway
+from collabdoc.watchdog import BEAT_S, Watchdog, _Life
+from tests.limits import bounds
 from tests.process import WATCHED, ServerProcess
 from tests.protocol.crafting import ROOT, first, section, string, uint, update
 from tests.server.wire import Wire, text_of, typed
@@ -210,6 +214,29 @@ os.waitpid = wait_and_be_signalled
 Watchdog([], Underway(1), Quarantine(pathlib.Path(), 1), stall_s=60).run()
 os._exit(0)
 """
+
+
+@bounds("stall_s")
+@pytest.mark.parametrize(("silent_rounds", "is_ended"), [(5, False), (6, True)])
+def test_a_server_is_ended_that_says_nothing_for_so_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent_rounds: int, *, is_ended: bool
+) -> None:
+    rounds = iter([b"x", *[None] * silent_rounds, b"x", *[None] * silent_rounds, b""])
+    said: list[bytes] = []
+
+    def select(*_: object) -> tuple[list[int], list[int], list[int]]:
+        if (next_said := next(rounds)) is None:
+            return [], [], []
+        said.append(next_said)
+        return [0], [], []
+
+    killed: list[int] = []
+    monkeypatch.setattr("select.select", select)
+    monkeypatch.setattr("os.read", lambda *_: said[-1])
+    monkeypatch.setattr("os.kill", lambda pid, _: killed.append(pid))
+    watchdog = Watchdog([], Underway(1), Quarantine(tmp_path, 1), stall_s=Limits(stall_s=6 * BEAT_S).stall_s)
+    watchdog._watch(_Life(pid=7, pipe=0))
+    assert killed == ([7] if is_ended else [])
 
 
 def test_a_signal_just_as_the_server_has_ended_is_no_fault() -> None:

@@ -13,6 +13,7 @@ from collabdoc.config import Limits
 from collabdoc.errors import StoreError, StoreStopped
 from collabdoc.store.base import Append, Store
 from collabdoc.writer import Writer
+from tests.limits import bounds
 
 MISSING = "missing"
 
@@ -127,6 +128,31 @@ def test_what_waits_is_committed_together_with_one_append_a_document() -> None:
     run(story)
 
 
+@bounds("commit_ms")
+@pytest.mark.parametrize("took_s", [3590.0, 3600.0])
+def test_a_commit_that_took_as_long_as_edits_gather_is_followed_by_the_next_at_once(took_s: float) -> None:
+    async def story(desk: Desk) -> None:
+        desk.disk.gate.clear()
+        desk.submit(b"first")
+        await desk.tried()
+        desk.now_s += took_s
+        desk.disk.gate.set()
+        while not desk.told:
+            await asyncio.sleep(0.001)
+        desk.submit(b"second")
+        if took_s == 3600.0:
+            await desk.tried()
+            while len(desk.told) < 2:
+                await asyncio.sleep(0.001)
+        else:
+            await asyncio.sleep(0.02)  # long enough to commit it, if it were committed
+        desk.submit(b"third")
+
+    desk = run(story, Limits(commit_ms=3_600_000))
+    counts = [len(updates) for ((_, updates, _),) in desk.disk.commits]
+    assert counts == ([1, 1, 1] if took_s == 3600.0 else [1, 2])
+
+
 def test_edits_gather_between_two_commits_and_a_stop_does_not_wait_for_more() -> None:
     async def story(desk: Desk) -> None:
         desk.submit(b"first")
@@ -155,17 +181,17 @@ def test_the_last_title_of_a_commit_counts() -> None:
     run(story)
 
 
+@bounds("commit_rows")
 def test_a_commit_holds_so_many_edits_and_no_more() -> None:
     async def story(desk: Desk) -> None:
         desk.disk.gate.clear()
         desk.submit(b"first")
         await desk.tried()
-        for _ in range(3):
-            desk.submit(b"a", b"b")
-        desk.submit(*[b"x"] * 9)
+        for count in (2, 3, 1, 9):
+            desk.submit(*[b"x"] * count)
         desk.disk.gate.set()
         await desk.settled()
-        assert [len(commit[0][1]) for commit in desk.disk.commits] == [1, 4, 2, 9]
+        assert [len(commit[0][1]) for commit in desk.disk.commits] == [1, 5, 1, 9]
 
     run(story, Limits(commit_rows=5))
 
@@ -374,6 +400,7 @@ def test_edits_of_a_document_that_is_not_there_cost_the_others_nothing() -> None
 # Limits
 
 
+@bounds("max_commit_lag_s")
 def test_a_lagging_disk_refuses_edits_until_it_caught_up() -> None:
     async def story(desk: Desk) -> None:
         desk.disk.gate.clear()
@@ -381,15 +408,15 @@ def test_a_lagging_disk_refuses_edits_until_it_caught_up() -> None:
         await desk.tried()
         desk.now_s = 3.0
         desk.submit(b"b")
-        desk.now_s = 5.0
+        desk.now_s = 6.0
         assert desk.writer.refusal() is None
-        desk.now_s = 5.1
-        assert "5 s behind" in (desk.writer.refusal() or "")
+        desk.now_s = 6.1
+        assert "6 s behind" in (desk.writer.refusal() or "")
         desk.disk.gate.set()
         await desk.settled()
         assert desk.writer.refusal() is None
 
-    run(story, Limits(max_commit_lag_s=5.0))
+    run(story, Limits(max_commit_lag_s=6.0))
 
 
 def test_an_idle_writer_never_lags() -> None:
@@ -402,6 +429,7 @@ def test_an_idle_writer_never_lags() -> None:
     run(story)
 
 
+@bounds("writer_queue_bytes")
 def test_a_full_queue_refuses_edits_until_it_is_shorter() -> None:
     async def story(desk: Desk) -> None:
         desk.disk.gate.clear()

@@ -23,6 +23,7 @@ from collabdoc.errors import (
     NotAllowed,
     NotAuthenticated,
     ProtocolError,
+    RateLimited,
     StoreDamaged,
     StoreError,
 )
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 CSRF_HEADER = "X-Collabdoc-Csrf"
 _READY_S = 2.0
+_LOOK_S = 1.0
 _STATUS_OF_CODE = {4400: 400, 4401: 401, 4403: 403, 4404: 404, 4413: 413, 4423: 423, 4429: 429, 1012: 503, 1013: 503}
 _LAST_MS = 253_402_300_799_000
 _EXTENSIONS = {"text": "txt", "markdown": "md", "html": "html", "json": "json", "yjs": "yjs"}
@@ -239,11 +241,30 @@ class Content(ApiHandler):
         format_ = self.get_query_argument("format", natural_format(row.kind))
         if format_ not in FORMATS:
             raise ApiError(400, f"format is {format_[:40]!r}, expected one of {', '.join(FORMATS)}")
-        content = await self.context.rooms.export(name, format_)
-        self.set_header("Content-Type", MEDIA_TYPES[format_])
-        file_name = f"{name.rpartition('/')[2]}.{_EXTENSIONS[format_]}"
-        self.set_header("Content-Disposition", f"inline; filename*=UTF-8''{quote(file_name, safe='')}")
-        self.finish(content)
+        context = self.context
+        if context.exports >= context.settings.limits.exports:
+            raise RateLimited(f"{context.exports} contents are being read already, try again")
+        context.exports += 1
+        try:
+            content = await context.rooms.export(name, format_)
+            self.set_header("Content-Type", MEDIA_TYPES[format_])
+            file_name = f"{name.rpartition('/')[2]}.{_EXTENSIONS[format_]}"
+            self.set_header("Content-Disposition", f"inline; filename*=UTF-8''{quote(file_name, safe='')}")
+            await self._hand_over(content)
+        finally:
+            context.exports -= 1
+
+    async def _hand_over(self, content: bytes) -> None:
+        """Wait until the client has taken all of it; one that takes nothing for `silence_s` is cut off."""
+        context, stream = self.context, self.request.connection.stream  # type: ignore[union-attr]  # HTTP/1.1's
+        written = self.finish(content)
+        taken, taken_s = 0, context.monotonic()
+        while not (written.done() or stream.closed()):
+            await asyncio.wait([written], timeout=_LOOK_S)
+            if stream._total_write_done_index > taken:
+                taken, taken_s = stream._total_write_done_index, context.monotonic()
+            elif context.monotonic() - taken_s > context.settings.limits.silence_s:
+                stream.close()
 
 
 class Health(ApiHandler):
@@ -260,6 +281,7 @@ class Health(ApiHandler):
                 "sockets": len(context.sockets),
                 "rooms": context.rooms.count,
                 "refused": {str(code): count for code, count in sorted(context.refused.items())},
+                "paced": context.paced,
                 "dropped_presence": context.rooms.dropped_presence,
             }
         )

@@ -99,6 +99,7 @@ class Server:
             await stack.enter_async_context(self.engine)
             self._http = HTTPServer(
                 make_application(self.engine),
+                max_header_size=limits.http_header_bytes,
                 max_body_size=limits.http_body_bytes,
                 idle_connection_timeout=limits.silence_s,
                 body_timeout=limits.silence_s,

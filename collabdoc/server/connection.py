@@ -2,7 +2,8 @@
 
 1. Whatever a peer sends, the connection ends in a close handshake or, where there is nobody to shake hands with, after
    `_CLOSE_S`; its speaker's `on_close` is called once.
-2. After a close was sent no message reaches the speaker.
+2. A peer that says more than it may is not read for a while: what it says waits in its own system, and none is lost.
+3. After a close was sent no message reaches the speaker.
 
 Source: RFC 6455, sections 4.2, 5.5 and 7.1.
 """
@@ -59,6 +60,9 @@ class Speaker(Protocol):
 
     def on_message(self, message: str | bytes) -> None: ...
 
+    def pause_s(self, messages: int) -> float:
+        """How long the peer has to wait after so many messages that came together; mostly not at all."""
+
     def on_drained(self) -> None:
         """The peer, which did not take all that was written, has caught up."""
 
@@ -75,12 +79,15 @@ class Connection:
         "_state",
         "_timeout",
         "_too_big_code",
+        "address",
         "close_code",
         "heard_s",
         "line",
     )
 
-    def __init__(self, max_bytes: int, *, too_big_code: int = TOO_BIG) -> None:
+    def __init__(self, max_bytes: int, *, too_big_code: int = TOO_BIG, address: str = "") -> None:
+        """`address` is whose it is, where connections of one address are counted."""
+        self.address = address
         self._too_big_code = too_big_code
         self._reader = FrameReader(max_bytes)
         self._state = State.OPEN
@@ -170,7 +177,9 @@ class Connection:
         if self._state is State.FAILED:
             return
         try:
+            messages = 0
             for opcode, payload in self._reader.feed(data):
+                messages += 1
                 if opcode >= CLOSE:
                     self._on_control(opcode, payload)
                 elif self._state is State.OPEN:
@@ -178,6 +187,11 @@ class Connection:
                     if self._pongs is not None:
                         self._send_pongs()
                     self._speaker.on_message(payload.decode() if opcode == TEXT else payload)
+            if messages and self._state is State.OPEN:
+                assert self._speaker is not None
+                if pause_s := self._speaker.pause_s(messages):
+                    self.line.pause()
+                    asyncio.get_running_loop().call_later(pause_s, self.line.resume)
         except FrameError as error:
             self._fail(self._too_big_code if error.code == TOO_BIG else error.code, error.reason)
         except Exception:

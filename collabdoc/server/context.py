@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collabdoc.server.socket import DialectSocket
     from collabdoc.session import Session
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class Context:
@@ -34,18 +37,46 @@ class Context:
     revocations: Revocations
     turn: Turn
     monotonic: Callable[[], float]
+    messages_per_s: int = field(init=False)
     sockets: set[DialectSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
     """How often each code was given: to a socket, to a channel, or for a rejected edit."""
+    from_address: Counter[str] = field(default_factory=Counter)
+    """How many sockets an address has; this machine's own are not counted."""
+    paced: int = 0
+    """How often a socket said more than it may, and was not read for a while."""
+    exports: int = 0
+    """How many contents are read, or wait."""
     rechecks: int = 0
     """How often something was taken back: what was asked before the last time has to be asked again."""
     draining: bool = False
     emptied: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the last socket has gone."""
 
+    def __post_init__(self) -> None:
+        # Read for each read of each socket: of a model's attribute it takes longer.
+        self.messages_per_s = self.settings.limits.messages_per_s
+
+    def has_place_for(self, address: str) -> bool:
+        """Whether an address may have one more socket."""
+        return self.from_address[address] < self.settings.limits.sockets_per_address
+
+    def join(self, socket: DialectSocket) -> None:
+        """A socket is open."""
+        self.sockets.add(socket)
+        if address := socket.connection.address:
+            self.from_address[address] += 1
+            if not self.has_place_for(address):
+                limit = self.settings.limits.sockets_per_address
+                log.warning("%s has %d sockets and gets no more (if it is a proxy: trusted_proxies)", address, limit)
+
     def leave(self, socket: DialectSocket) -> None:
         """A socket is closed."""
         self.sockets.discard(socket)
+        if address := socket.connection.address:
+            self.from_address[address] -= 1
+            if not self.from_address[address]:
+                del self.from_address[address]
         if not self.sockets:
             self.emptied.set()
 

@@ -6,6 +6,7 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
+from collabdoc.server.address import client_address
 from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.context import NOTHING_RUNS, Context, host_allowed, origin_allowed
 from collabdoc.server.frames import TOO_BIG
@@ -33,6 +34,10 @@ class Handshake(WebSocketHandler):
             raise HTTPError(403)
         if self.context.draining:
             raise HTTPError(503)
+        self._address = client_address(self.request, self.context.settings.trusted_proxies)
+        if not self.context.has_place_for(self._address):
+            self.context.refused[429] += 1
+            raise HTTPError(429)
 
     def check_origin(self, origin: str) -> bool:
         return origin_allowed(self.request, origin, self.context.settings.allow_origin)
@@ -41,7 +46,8 @@ class Handshake(WebSocketHandler):
         # Of Tornado's own protocol object the connection has what a handler asks of it, and nothing else.
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
             return None
-        return Connection(self.context.settings.limits.frame_bytes, too_big_code=self.too_big_code)
+        max_bytes = self.context.settings.limits.frame_bytes
+        return Connection(max_bytes, too_big_code=self.too_big_code, address=self._address)
 
     def _break_cycles(self) -> None:
         # Tornado's own waits for the end of the WebSocket, of which this handler never hears.

@@ -144,6 +144,7 @@ class HocuspocusSocket(SyncSocket):
             case Presence(awareness):
                 self._context.rooms.receive(session, Awareness(channel, awareness))
             case StepOne(state_vector):
+                self._spend_opening()
                 session.put_difference(state_vector)
                 place.owes_step_1 = not session.awaits_step_2
                 self._ask_for_step_2(session)

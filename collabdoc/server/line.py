@@ -42,6 +42,11 @@ class Line(Outlet, Protocol):
 
     def start(self) -> None: ...
 
+    def pause(self) -> None:
+        """Hand nothing more to the listener until `resume`: what the peer sends waits where it is."""
+
+    def resume(self) -> None: ...
+
     def write(self, data: bytes) -> None: ...
 
     def has_progressed(self) -> bool:
@@ -68,6 +73,7 @@ class SocketLine:
         "_early",
         "_listener",
         "_loop",
+        "_paused",
         "_rest",
         "_says_last",
         "_socket",
@@ -86,6 +92,7 @@ class SocketLine:
         self._written = 0  # counted while the peer is behind
         self._taken = 0
         self._says_last = False
+        self._paused = False
         self.is_congested = False
 
     def start(self) -> None:
@@ -96,6 +103,16 @@ class SocketLine:
         early, self._early = self._early, b""
         if early:
             self._listener.on_bytes(early)
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._socket is not None and not self._rest:
+            self._loop.add_reader(self._socket, self._read)
 
     def write(self, data: bytes) -> None:
         try:
@@ -180,7 +197,8 @@ class SocketLine:
         self._rest = _NOTHING  # lets go of what was sent
         self.is_congested, self.send = False, self._socket.send
         self._loop.remove_writer(self._socket)
-        self._loop.add_reader(self._socket, self._read)
+        if not self._paused:
+            self._loop.add_reader(self._socket, self._read)
         if self._says_last:
             self.say_last()
         else:
@@ -208,13 +226,15 @@ def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:
 class StreamLine:
     """With TLS: the stream reads, writes and keeps what the peer has yet to take."""
 
-    __slots__ = ("_drained", "_listener", "_says_last", "_stream", "_taken", "_task", "is_congested")
+    __slots__ = ("_drained", "_listener", "_resumed", "_says_last", "_stream", "_taken", "_task", "is_congested")
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._stream = stream
         self._listener = listener
         self._drained = asyncio.Event()
         self._drained.set()
+        self._resumed = asyncio.Event()
+        self._resumed.set()
         self._says_last = False
         self._taken = 0
         self._task: asyncio.Task[None] | None = None
@@ -222,6 +242,12 @@ class StreamLine:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._read_forever())
+
+    def pause(self) -> None:
+        self._resumed.clear()
+
+    def resume(self) -> None:
+        self._resumed.set()
 
     def write(self, data: bytes) -> None:
         self.send(data)
@@ -259,6 +285,7 @@ class StreamLine:
         try:
             while True:
                 data = await self._stream.read_bytes(READ_BYTES, partial=True)
+                await self._resumed.wait()
                 await self._drained.wait()
                 self._listener.on_bytes(data)
         except StreamClosedError:

@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 _ASK_S = 3.0
 _ASK_AGAIN_S = (1.0, 4.0)
 """After so long first, and at last: who cannot answer is not to be asked for every channel every second."""
+_SAVED_UP_S = 1.0
+"""Whoever said little for so long may say as much at once as they may in that time."""
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 2.0
+"""Clients of ours take a line for lost on which nothing was answered for 4.5 s."""
 
 
 class DialectSocket(ABC):
@@ -54,6 +58,7 @@ class DialectSocket(ABC):
         "_frame_batch",
         "_last_reply",
         "_line",
+        "_paid_until_s",
         "_ready",
         "_replies",
         "_sessions",
@@ -91,10 +96,11 @@ class DialectSocket(ABC):
         self._replies: list[bytes] = []
         self._last_reply: bytes | None = None
         self._failed = False
+        self._paid_until_s = 0.0
         self.connection = connection
         self._line = connection.line
         self.checked_s = context.monotonic()
-        context.sockets.add(self)
+        context.join(self)
 
     # The dialect's part
 
@@ -119,6 +125,14 @@ class DialectSocket(ABC):
             self._receive(message)
         except ProtocolError as error:
             self.fail(error)
+
+    def pause_s(self, messages: int) -> float:
+        context = self._context
+        pause_s = self._spend(messages / context.messages_per_s)
+        if pause_s < _SHORTEST_PAUSE_S:
+            return 0.0
+        context.paced += 1
+        return pause_s
 
     def on_drained(self) -> None:
         self._schedule_flush()
@@ -232,6 +246,7 @@ class DialectSocket(ABC):
 
     def _start_opening(self, opening: Open) -> None:
         """Open a document on a channel that is free. Raises where that is not even to be tried."""
+        self._spend_opening()
         check_name(opening.document)
         limit = self._context.settings.limits.channels_per_socket
         if len(self._sessions.keys() | self._tasks.keys()) >= limit:
@@ -240,6 +255,7 @@ class DialectSocket(ABC):
 
     def _start_asking(self, session: Session, token: str) -> None:
         """Ask what a session may do with another token."""
+        self._spend_opening()
         if asking := self._tasks.pop(session.channel, None):
             asking.cancel()
         session.credentials = with_token(self._credentials, token)
@@ -266,6 +282,22 @@ class DialectSocket(ABC):
         """Only the last is said when several wait: a peer that does not read cannot pile them up."""
         self._last_reply = payload
         self._schedule_flush()
+
+    def _spend_opening(self) -> None:
+        """Something was asked for that costs as much as opening a document."""
+        self._spend(1 / self._context.settings.limits.opens_per_s)
+
+    def _spend(self, cost_s: float) -> float:
+        """Take so much of what this socket may use of each second; how long it has overdrawn it."""
+        now_s = self._context.monotonic()
+        ahead_s = self._paid_until_s - now_s
+        if ahead_s < -_SAVED_UP_S:
+            ahead_s = -_SAVED_UP_S
+        ahead_s += cost_s
+        if ahead_s > _LONGEST_PAUSE_S:
+            ahead_s = _LONGEST_PAUSE_S
+        self._paid_until_s = now_s + ahead_s
+        return ahead_s
 
     def _own(self, channel: int, work: Callable[[], Awaitable[None]]) -> None:
         """Run a channel's work in a task that ends with the channel."""

@@ -115,6 +115,7 @@ class YjsSocket(SyncSocket):
             case Awareness():
                 self._context.rooms.receive(session, message)
             case Sync():
+                self._spend_opening()
                 session.put_difference(message.state_vector)
             case QueryAwareness():
                 session.put_everyone()

@@ -50,6 +50,9 @@ class Echo:
         while self._waiting and not self.connection.is_congested:
             self.connection.write(self._waiting.pop(0))
 
+    def pause_s(self, messages: int) -> float:
+        return 0.0
+
     def on_close(self) -> None:
         self._waiting.clear()
 

@@ -60,6 +60,8 @@ class Heard:
     def __init__(self) -> None:
         self.connection: Connection
         self.messages: list[str | bytes] = []
+        self.waits_s = 0.0
+        """How long the peer has to wait after what comes next."""
         self.closes = 0
         self.closed = asyncio.Event()
         self.drained = asyncio.Event()
@@ -73,6 +75,10 @@ class Heard:
             raise RuntimeError("a fault of the speaker")
         if isinstance(message, bytes) and not self.connection.is_congested:
             self.connection.write(encode_frame(message))
+
+    def pause_s(self, messages: int) -> float:
+        pause_s, self.waits_s = self.waits_s, 0.0
+        return pause_s
 
     def on_drained(self) -> None:
         self.drained.set()
@@ -286,6 +292,58 @@ async def test_of_a_peer_that_does_not_read_nothing_more_is_read(tls: Tls) -> No
             assert await peer.hears() == (BINARY, bytes(1_000_000))
         await peer.heard.drained.wait()
         assert {await peer.hears(), await peer.hears()} == {(BINARY, b"x"), (PONG, b"1")}
+
+
+async def test_of_a_peer_that_has_to_wait_nothing_is_read_until_then_and_nothing_is_lost(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.heard.waits_s = 3600.0
+        peer.says(frame(BINARY, b"too much"))
+        assert await peer.hears() == (BINARY, b"too much")
+        peer.says(frame(PING, b"1") + frame(BINARY, b"x"))
+        await asyncio.sleep(0.05)  # long enough to read it, if it were read
+        assert peer.heard.messages == [b"too much"]
+        peer.heard.connection.line.resume()
+        assert {await peer.hears(), await peer.hears()} == {(BINARY, b"x"), (PONG, b"1")}
+        peer.heard.waits_s = 0.01
+        peer.says(frame(BINARY, b"too much again"))
+        peer.says(frame(BINARY, b"y"))
+        assert [await peer.hears(), await peer.hears()] == [(BINARY, b"too much again"), (BINARY, b"y")]
+        peer.heard.connection.abort()
+
+
+async def test_a_peer_that_has_to_wait_and_does_not_read_is_heard_after_both(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        connection = peer.heard.connection
+        peer.heard.waits_s = 3600.0
+        peer.says(frame(BINARY, b"too much"))
+        assert await peer.hears() == (BINARY, b"too much")
+        sent = 0
+        while not connection.is_congested:
+            connection.write(encode_frame(bytes(1_000_000)))
+            sent += 1
+        peer.says(frame(BINARY, b"x"))
+        for _ in range(sent):
+            assert await peer.hears() == (BINARY, bytes(1_000_000))
+        await peer.heard.drained.wait()
+        await asyncio.sleep(0.05)  # long enough to read it, if it were read
+        assert peer.heard.messages == [b"too much"]
+        connection.line.resume()
+        assert await peer.hears() == (BINARY, b"x")
+
+
+async def test_a_peer_that_goes_while_it_has_to_wait_is_noticed_then(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.heard.waits_s = 3600.0
+        peer.says(frame(BINARY, b"too much"))
+        assert await peer.hears() == (BINARY, b"too much")
+        peer.writer.transport.abort()
+        peer.heard.connection.line.resume()
+        await peer.heard.closed.wait()
+        peer.heard.connection.line.resume()
+        assert peer.heard.closes == 1
 
 
 async def test_last_words_come_behind_what_a_slow_peer_has_yet_to_take(tls: Tls) -> None:

@@ -19,6 +19,7 @@ from collabdoc.server.app import Server
 from collabdoc.store.base import Append
 from collabdoc.store.sqlite import SqliteStore
 from tests.conftest import ServerFactory
+from tests.limits import bounds
 from tests.server.hocuspocus_wire import Heard, HocuspocusWire, Typist
 from tests.server.people import link_to, token, with_tokens
 from tests.server.test_api import Http
@@ -113,6 +114,7 @@ async def test_what_comes_before_the_token_waits_for_it(server: Server) -> None:
     assert text_of(next(each.value for each in heard if each.kind == "update")) == "ab"
 
 
+@bounds("held_bytes")
 async def test_what_waits_for_a_token_is_bounded(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(held_bytes=10_000))
     wire = await HocuspocusWire.dials(server)
@@ -124,6 +126,7 @@ async def test_what_waits_for_a_token_is_bounded(start_server: ServerFactory) ->
     assert "10000 bytes" in await wire.gets_closed(1013)
 
 
+@bounds("channels_per_socket")
 async def test_addresses_of_one_socket_are_bounded(start_server: ServerFactory) -> None:
     """One too many is denied, and the others go on; one that does not even show a token ends the connection."""
     server = await start_server(limits=Limits(channels_per_socket=2))
@@ -455,6 +458,7 @@ async def test_a_stateless_message_reaches_the_others_of_its_document(server: Se
     assert await native.hears(Pong) == Pong(1)
 
 
+@bounds("stateless_per_s")
 async def test_a_flood_of_stateless_messages_ends_its_sender(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(stateless_per_s=5))
     server.context.monotonic = lambda: 1000.5
@@ -470,6 +474,7 @@ async def test_a_flood_of_stateless_messages_ends_its_sender(start_server: Serve
     await bob.nothing_comes()
 
 
+@bounds("stateless_bytes")
 async def test_a_stateless_message_is_of_a_bounded_size(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(stateless_bytes=10))
     ana, bob = await join(server), await join(server)

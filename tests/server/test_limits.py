@@ -1,16 +1,18 @@
 """Each limit that a client can meet: just under it all is well, just over it the answer says so.
 
-Those of time, of queues and of the store have theirs beside what they bound.
+Those of rates, of time, of queues and of the store have theirs beside what they bound (`tests.limits` finds them).
 """
 
+import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
 from collabdoc.awareness import Entry, encode
-from collabdoc.config import Limits
+from collabdoc.config import MIB, Limits
 from collabdoc.protocol.lib0 import write_state_vector
 from collabdoc.protocol.messages import (
     DEFLATE,
@@ -26,8 +28,12 @@ from collabdoc.protocol.messages import (
     Update,
 )
 from collabdoc.protocol.native import decode_server
+from collabdoc.store.base import Append
+from collabdoc.store.sqlite import SqliteStore
 from tests.conftest import ServerFactory
+from tests.limits import bounds
 from tests.protocol.crafting import after, first, section, update
+from tests.server.test_hocuspocus import HeldStore
 from tests.server.wire import Wire, typed
 
 pytestmark = pytest.mark.gen_test(timeout=30)
@@ -53,6 +59,7 @@ def of_presence(size: int, clock: int) -> bytes:
     return encode([Entry(1, clock, b'{"a":"' + b"x" * (size - 8) + b'"}')])
 
 
+@bounds("update_bytes", "document_bytes", "update_parts")
 @pytest.mark.parametrize(
     ("name", "make", "fits"),
     [("update_bytes", of_bytes, LIMIT), ("document_bytes", of_bytes, LIMIT - 2), ("update_parts", of_parts, LIMIT)],
@@ -86,6 +93,7 @@ async def test_a_document_does_not_grow_past_its_limit_by_many_edits(start_serve
     assert (await alice.hears(Rejected)).code == 4413
 
 
+@bounds("state_vector_clients")
 async def test_a_state_vector_over_its_limit_closes_the_channel(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(state_vector_clients=LIMIT))
     alice = await Wire.connect(server)
@@ -95,6 +103,7 @@ async def test_a_state_vector_over_its_limit_closes_the_channel(start_server: Se
     assert (closed.channel, closed.code) == (2, 4400)
 
 
+@bounds("awareness_bytes")
 async def test_presence_over_its_limit_closes_the_channel(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(awareness_bytes=LIMIT))
     alice, bob = await Wire.connect(server), await Wire.connect(server)
@@ -106,6 +115,7 @@ async def test_presence_over_its_limit_closes_the_channel(start_server: ServerFa
     assert (await alice.hears(Closed)).code == 4400
 
 
+@bounds("awareness_clients")
 async def test_more_clients_than_a_session_may_announce_are_not_taken(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(awareness_clients=3))
     alice = await Wire.connect(server)
@@ -118,6 +128,7 @@ async def test_more_clients_than_a_session_may_announce_are_not_taken(start_serv
     assert server.rooms.dropped_presence == 1
 
 
+@bounds("frame_bytes")
 async def test_a_frame_has_its_limit_to_the_byte(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(frame_bytes=LIMIT))
     alice = await Wire.connect(server)
@@ -129,6 +140,7 @@ async def test_a_frame_has_its_limit_to_the_byte(start_server: ServerFactory) ->
     assert await alice.is_closed() == 1009
 
 
+@bounds("http_body_bytes")
 async def test_a_request_has_its_limit_to_the_byte(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(http_body_bytes=LIMIT))
 
@@ -143,6 +155,23 @@ async def test_a_request_has_its_limit_to_the_byte(start_server: ServerFactory) 
     assert await post(LIMIT + 1) == 400
 
 
+@bounds("http_header_bytes")
+async def test_the_head_of_a_request_has_its_limit_to_the_byte(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(http_header_bytes=LIMIT))
+
+    async def get(size: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-Padding: "
+        writer.write(head.ljust(size - 4, b"x") + b"\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer.partition(b"\r\n")[0]
+
+    assert await get(LIMIT) == b"HTTP/1.1 200 OK"
+    assert await get(LIMIT + 1) == b""
+
+
+@bounds("list_documents")
 async def test_a_list_has_its_limit(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(list_documents=2))
     for name in "abc":
@@ -152,14 +181,19 @@ async def test_a_list_has_its_limit(start_server: ServerFactory) -> None:
         assert len(json.loads(answer.body)["documents"]) == given
 
 
-async def test_clients_are_called_back_within_their_spread(start_server: ServerFactory) -> None:
-    server = await start_server(limits=Limits(goaway_spread_s=0.001))
-    wires = [await Wire.connect(server) for _ in range(5)]
+@bounds("goaway_spread_s")
+async def test_clients_are_called_back_within_their_spread(
+    start_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await start_server(limits=Limits(goaway_spread_s=0.1))
+    wires = [await Wire.connect(server) for _ in range(2)]
+    ends = iter((min, max))
+    monkeypatch.setattr("random.randint", lambda *between: next(ends)(between))
     await server.engine.say_goodbye()
-    for wire in wires:
-        assert (await wire.hears(GoAway)).retry_after_ms in (0, 1)
+    assert {(await wire.hears(GoAway)).retry_after_ms for wire in wires} == {0, 100}
 
 
+@bounds("deflate_least_bytes", "deflate_bytes")
 @pytest.mark.parametrize(("least", "most", "expected"), [(0, 0, True), (1, 2, False), (-1, -1, False)])
 async def test_what_a_newcomer_is_sent_is_deflated_between_its_limits(
     start_server: ServerFactory, least: int, most: int, *, expected: bool
@@ -181,3 +215,41 @@ async def test_what_a_newcomer_is_sent_is_deflated_between_its_limits(
     assert opened.update == update
     newcomer.says(Open(2, "a", b"\x00"))
     assert update in (await newcomer.hears_frame() or b"")
+
+
+@bounds("drain_s")
+@pytest.mark.parametrize("drain_s", [0.05, 60.0])
+async def test_a_shutdown_waits_for_the_disk_as_long_as_it_may(
+    start_server: ServerFactory, tmp_path: Path, drain_s: float
+) -> None:
+    store = HeldStore(tmp_path / "held")
+    server = await start_server(limits=Limits(drain_s=drain_s), store=store)
+    alice = await Wire.connect(server)
+    await alice.opens("a")
+    store.goes_on.clear()
+    try:
+        alice.says(Update(1, 1, typed("last words")))
+        while not server.rooms._slots["a"].room.has_uncommitted:
+            await asyncio.sleep(0.001)
+        stopping = asyncio.ensure_future(server.engine.say_goodbye())
+        if drain_s == 60.0:
+            await asyncio.sleep(0.1)  # in which the other one has given up
+            store.goes_on.set()
+            await alice.hears(Saved)
+        await alice.hears(GoAway)
+        await stopping
+    finally:
+        store.goes_on.set()
+
+
+@bounds("helper_memory_bytes")
+@pytest.mark.parametrize(("size_mib", "code"), [(1, 200), (16, 422)])
+async def test_a_content_that_takes_more_memory_than_there_is_for_it_is_not_given(
+    start_server: ServerFactory, tmp_path: Path, size_mib: int, code: int
+) -> None:
+    store = SqliteStore(tmp_path / "large")
+    store.create("a")
+    store.append([Append("a", (typed("x" * (size_mib * MIB)),), None)])
+    server = await start_server(limits=Limits(helper_memory_bytes=128 * MIB), store=store)
+    answer = await AsyncHTTPClient().fetch(f"{server.url}/api/documents/a/content?format=text", raise_error=False)
+    assert answer.code == code

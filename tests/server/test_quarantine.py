@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tornado.ioloop import IOLoop
 
+from collabdoc.config import Limits
 from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Rejected, Saved, Update
 from collabdoc.quarantine import FOLDER, Quarantine
@@ -13,6 +14,7 @@ from collabdoc.store.base import Append
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.underway import Work
 from tests.conftest import ServerFactory
+from tests.limits import bounds
 from tests.server.hocuspocus_wire import HocuspocusWire, Typist
 from tests.server.wire import Wire, text_of, typed
 from tests.server.yjs_wire import YjsWire
@@ -71,6 +73,18 @@ async def test_the_server_s_own_program_may_read(server: Server) -> None:
     async with server.document("d") as document:
         assert not document.writable
         assert str(document.text()) == "hi"
+
+
+@bounds("standstills_per_document")
+@pytest.mark.parametrize(("limit", "mode"), [(4, "write"), (3, "read")])
+async def test_a_document_may_have_stood_still_so_often_and_be_written(
+    start_server: ServerFactory, tmp_path: Path, limit: int, mode: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    for client in (7, 8, 9):
+        Quarantine(tmp_path / "data", limit).put(Work("d", typed("bad", client_id=client)))
+    server = await start_server(limits=Limits(standstills_per_document=limit))
+    assert (await (await Wire.connect(server)).opens("d")).mode == mode
 
 
 async def test_a_deleted_document_takes_its_quarantine_along(server: Server) -> None:

@@ -22,7 +22,9 @@ from collabdoc.protocol.messages import (
     Updates,
 )
 from collabdoc.server.app import Server
+from collabdoc.server.connection import Connection
 from tests.conftest import ServerFactory
+from tests.limits import bounds
 from tests.server.people import ByName
 from tests.server.wire import Wire, text_of, typed
 
@@ -228,6 +230,7 @@ async def test_a_document_that_was_deleted_is_not_made_anew_by_who_knew_it(serve
     assert again.epoch != opened.epoch
 
 
+@bounds("channels_per_socket")
 async def test_more_channels_than_a_socket_may_have_are_refused(start_server: ServerFactory) -> None:
     server = await start_server(limits=Limits(channels_per_socket=2))
     alice = await Wire.connect(server)
@@ -258,15 +261,32 @@ async def test_credentials_decide_what_a_channel_may_do(start_server: ServerFact
     assert await reader.hears(Saved) == Saved(5, 1)
 
 
-async def test_a_silent_socket_is_pinged_and_then_closed(start_server: ServerFactory) -> None:
+@bounds("silence_s", "ping_s")
+async def test_a_silent_socket_is_pinged_and_then_closed(
+    start_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = await start_server(limits=Limits(silence_s=100, ping_s=50))
     alice = await Wire.connect(server)
     await alice.opens("a")
     (socket,) = server.context.sockets
     heard_s = socket.connection.heard_s
+    pings: list[Connection] = []
+    ping = Connection.ping
+
+    def counted(connection: Connection) -> None:
+        pings.append(connection)
+        ping(connection)
+
+    monkeypatch.setattr(Connection, "ping", counted)
+    socket.keep_alive(heard_s + 49)
+    assert pings == []
     socket.keep_alive(heard_s + 51)
+    assert pings == [socket.connection]
     while socket.connection.heard_s == heard_s:  # the protocol's own pong
         await asyncio.sleep(0.01)
+    socket.keep_alive(socket.connection.heard_s + 99)
+    alice.says(Ping(1))
+    assert await alice.hears(Pong) == Pong(1)
     socket.keep_alive(socket.connection.heard_s + 101)
     assert await alice.is_closed() == 4408
 

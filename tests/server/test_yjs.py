@@ -14,6 +14,7 @@ from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Awareness, Ping, Pong, Saved, Update, Updates
 from collabdoc.server.app import Server
 from tests.conftest import ServerFactory
+from tests.limits import bounds
 from tests.server.hocuspocus_wire import Typist
 from tests.server.people import ByName, link_to, token, with_tokens
 from tests.server.test_api import Http
@@ -129,6 +130,20 @@ async def test_an_idle_client_is_told_something_before_it_takes_the_line_for_los
     alice = await YjsWire.open(server)
     for _ in range(2):
         assert await alice.hears("awareness") == b"\x00", "presence that changed for no one"
+
+
+@bounds("keep_alive_s")
+async def test_a_client_is_told_that_the_server_is_there_no_sooner_than_it_has_to_be(
+    start_server: ServerFactory,
+) -> None:
+    server = await start_server(limits=Limits(keep_alive_s=100, ping_s=1_000, silence_s=1_000))
+    alice = await YjsWire.open(server)
+    (socket,) = server.context.sockets
+    now_s = socket._kept_alive_s  # type: ignore[attr-defined]  # a YjsSocket's
+    socket.keep_alive(now_s + 99.9)
+    await alice.stays_open()
+    socket.keep_alive(now_s + 100)
+    assert await alice.hears("awareness") == b"\x00"
 
 
 async def test_a_document_whose_store_takes_nothing_sends_its_writers_away_to_come_back(server: Server) -> None:
