@@ -31,7 +31,7 @@ from tests.reliability.repeats import Way
 
 _KINDS: tuple[Kind, ...] = ("reset", "half-open")
 _WAYS: tuple[Way, ...] = ("up", "down")
-_TOGETHER = 50
+_TOGETHER = 12
 _WITHIN_S = 30.0
 
 
