@@ -131,7 +131,7 @@ class Replica:
 
 
 class Provider:
-    """One connection that comes back by itself until `stop`; `replicas` by address, of which y-websocket has one."""
+    """One connection that comes back by itself; `replicas` are by address, of which y-websocket has one."""
 
     def __init__(self, dialect: Literal["yjs", "hocuspocus"], port: int, names: Iterable[str], chance: Random) -> None:
         self.replicas: dict[str, Replica] = {}
