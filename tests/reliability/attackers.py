@@ -76,7 +76,7 @@ class Attackers:
             clocks: dict[int, int] = {}
             async with asyncio.timeout(_ANSWERED_S):
                 while not clocks:
-                    opcode, message = await _read_frame(reader)
+                    opcode, message = await read_frame(reader)
                     if opcode == CLOSE:
                         return
                     if (found := dialect.clocks(message)) is not None:
@@ -141,16 +141,16 @@ class Attackers:
                 writer.transport.abort()
 
 
-def frame(message: bytes) -> bytes:
-    """A binary frame of a client, masked with zeros."""
+def frame(message: bytes, opcode: int = BINARY) -> bytes:
+    """A frame of a client, masked with zeros."""
     if len(message) < 126:
-        return bytes((0x80 | BINARY, 0x80 | len(message))) + bytes(4) + message
+        return bytes((0x80 | opcode, 0x80 | len(message))) + bytes(4) + message
     if len(message) < 2**16:
-        return bytes((0x80 | BINARY, 0xFE)) + len(message).to_bytes(2, "big") + bytes(4) + message
-    return bytes((0x80 | BINARY, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
+        return bytes((0x80 | opcode, 0xFE)) + len(message).to_bytes(2, "big") + bytes(4) + message
+    return bytes((0x80 | opcode, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
 
 
-def handshake(path: str, subprotocol: str | None, token: str) -> bytes:
+def handshake(path: str, subprotocol: str | None, token: str | None = None) -> bytes:
     lines = [
         f"GET {path} HTTP/1.1".encode(),
         b"Host: localhost",
@@ -167,7 +167,7 @@ def handshake(path: str, subprotocol: str | None, token: str) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-async def _read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     first, length = await reader.readexactly(2)
     if length >= 126:
         length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
