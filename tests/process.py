@@ -49,6 +49,11 @@ class ServerProcess:
 
     def start(self) -> None:
         """Returns once the server says that it listens."""
+        self.launch()
+        self.listens()
+
+    def launch(self) -> None:
+        """Begin to start it."""
         command = [sys.executable, *self.program, "--port", str(self.port), "--data", str(self.data)]
         self._process = subprocess.Popen(
             [*command, *self.flags],
@@ -57,6 +62,10 @@ class ServerProcess:
             text=True,
             env={**os.environ, **self.environment},
         )
+
+    def listens(self) -> None:
+        """Wait until the server that was launched says so."""
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("listening on http://"), f"the server said {line!r}"
