@@ -141,7 +141,7 @@ class YjsReplica(Replica):
 
     def _send_edit(self, update: bytes) -> None:
         self._send(yjs.encode_update(update))
-        self._ask_again()
+        asyncio.get_running_loop().call_soon(self._ask_again)  # pycrdt cannot be asked while it tells of an edit
 
     def _send_rest(self, update: bytes) -> None:
         self._send(yjs.encode_step_2(update))
