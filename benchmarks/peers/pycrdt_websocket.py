@@ -10,7 +10,7 @@ from pycrdt.websocket import ASGIServer, WebsocketServer, YRoom
 
 
 class StoringServer(WebsocketServer):
-    """Keeps each document in a store, as pycrdt-websocket's documentation says."""
+    """Gives each room a store, and loads what is in it before anybody is served."""
 
     def __init__(self, file: str) -> None:
         super().__init__()

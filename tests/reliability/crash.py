@@ -141,7 +141,7 @@ class Writer:
 
 
 class Load:
-    """One server and those who write to it; `kill_once` again and again, then `settle`."""
+    """One server and those who write to it, for some kills."""
 
     def __init__(self, seed: str, folder: Path, clients: int, looks: Executor) -> None:
         """`looks` is where databases are read, beside the clients."""
@@ -161,7 +161,7 @@ class Load:
     async def run(self, rounds: int) -> None:
         async with AsyncExitStack() as stack:
             await asyncio.to_thread(self.server.start)
-            stack.callback(self._stop)
+            stack.callback(self.server.__exit__, None, None, None)
             dialects = list(DIALECTS.values())
             clients = [
                 await stack.enter_async_context(dialects[number % len(dialects)](self.server.url))
@@ -237,9 +237,6 @@ class Load:
         except TimeoutError:
             closed = [writer.number for writer in self.writers if not writer.is_open]
             raise AssertionError(f"round {self._round}: clients {otherwise}, not open are {closed}") from None
-
-    def _stop(self) -> None:
-        self.server.__exit__(None, None, None)
 
 
 async def run(rounds: int, seed: int, folder: Path, *, clients: int = CLIENTS) -> int:

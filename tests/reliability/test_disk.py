@@ -1,4 +1,4 @@
-"""The short form of `disk.py`: a disk is really full where that can be had; a slow one, which takes time, is left out."""
+"""The short form of `disk.py`: the full disk is a real one where that can be had; the slow one takes too long."""
 
 import asyncio
 import shutil
