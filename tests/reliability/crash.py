@@ -34,7 +34,7 @@ from collabdoc.client import connect
 from collabdoc.document import EMPTY_UPDATE, Document
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.store.sqlite_folder import FILE_NAME
-from tests.process import ServerProcess
+from tests.process import ServerProcess, lasting_port
 from tests.reliability.replicas import HocuspocusReplica, Replicas, YjsReplica
 
 CLIENTS = 50
@@ -146,7 +146,7 @@ class Load:
     def __init__(self, seed: str, folder: Path, clients: int, looks: Executor) -> None:
         """`looks` is where databases are read, beside the clients."""
         self.lost = 0
-        self.server = ServerProcess(folder / "data", environment={})
+        self.server = ServerProcess(folder / "data", port=lasting_port(), environment={})
         self.writers = [
             Writer(number, random.Random(f"{seed} {number}"), edits_a_second=EDITS_A_SECOND)
             for number in range(clients)
@@ -249,7 +249,8 @@ async def run(rounds: int, seed: int, folder: Path, *, clients: int = CLIENTS) -
             await load.run(min(ROUNDS_A_LOAD, rounds - first))
             lost += load.lost
             edits += sum(len(writer.edits) for writer in load.writers)
-            shutil.rmtree(folder / str(number))
+            if not load.lost:
+                shutil.rmtree(folder / str(number))
             took_s = time.monotonic() - started_s
             killed = min(rounds, first + ROUNDS_A_LOAD)
             print(f"{killed} kills in {took_s:.0f} s, {edits} edits, {lost} missing", file=sys.stderr, flush=True)
@@ -282,8 +283,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200, help="how many kills (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="replays the same delays (default: 1)")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        sys.exit(1 if asyncio.run(run(arguments.rounds, arguments.seed, Path(folder))) else 0)
+    folder = Path(tempfile.mkdtemp())
+    print(f"the data is in {folder}, and stays there if this fails", file=sys.stderr)
+    lost = asyncio.run(run(arguments.rounds, arguments.seed, folder))
+    if lost == 0:
+        shutil.rmtree(folder)
+    sys.exit(1 if lost else 0)
 
 
 if __name__ == "__main__":

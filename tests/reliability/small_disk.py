@@ -16,26 +16,25 @@ _LEFT_PAGES = 64
 
 
 class SmallDisk:
-    """`data` is on it, from `with` on."""
+    """`data` is its root, from `with` on."""
 
     def __init__(self, folder: Path, random: Random) -> None:
-        self._place = folder / "small"
-        self._ballast = self._place / "ballast"
+        self.data = folder / "data"
+        self._ballast = self.data / "ballast"
         self._random = random
-        self.data = self._place / "data"
         self.environment: Mapping[str, str] = {}
 
     def __enter__(self) -> "SmallDisk":
-        self._place.mkdir()
+        self.data.mkdir()
         subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(self._place)], check=True, capture_output=True
+            ["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(self.data)], check=True, capture_output=True
         )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        subprocess.run(["umount", str(self._place)], check=True)
+        subprocess.run(["umount", str(self.data)], check=True)
 
     def fail(self) -> None:
         """Nothing is left but some pages, which the server fills in the middle of something."""
