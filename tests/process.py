@@ -34,7 +34,7 @@ class ServerProcess:
         self.environment = environment or {}
         self.port = port
         self._process: subprocess.Popen[str] | None = None
-        self._errors = data.with_name(f"{data.name}.errors")
+        self._errors = data.with_name(f"errors.{data.name}")
         """What it writes to its standard error, of its last start."""
 
     def __enter__(self) -> "ServerProcess":
