@@ -49,8 +49,9 @@ class Launcher:
             case "hocuspocus" | "hocuspocus-sqlite":
                 persistence = {"SQLITE": str(folder / "documents.sqlite")} if target.persists else {}
                 return self._node("hocuspocus.mjs", port, persistence)
-            case "pycrdt-websocket":
-                return Launch([str(self.cache.python), str(PEERS / "pycrdt_websocket.py"), str(port)])
+            case "pycrdt-websocket" | "pycrdt-websocket-sqlite":
+                file = [str(folder / "documents.sqlite")] if target.persists else []
+                return Launch([str(self.cache.python), str(PEERS / "pycrdt_websocket.py"), str(port), *file])
             case "tornado":
                 return Launch([str(self.cache.python), str(PEERS / "tornado_relay.py"), str(port)])
             case "relay":
@@ -76,3 +77,6 @@ TARGETS = {
         Target("relay", "relay", "/", has_document=False),
     )
 }
+
+PYCRDT_STORING = Target("pycrdt-websocket-sqlite", "yjs", "/", persists=True)
+"""Not in the benchmark, for what it loses says enough (tests/reliability/peers.py)."""

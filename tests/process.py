@@ -1,7 +1,9 @@
 """A server in a process of its own, for tests that kill it."""
 
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -32,6 +34,8 @@ class ServerProcess:
         self.environment = environment or {}
         self.port = port
         self._process: subprocess.Popen[str] | None = None
+        self._errors = data.with_name(f"errors.{data.name}")
+        """What it writes to its standard error, of its last start."""
 
     def __enter__(self) -> "ServerProcess":
         self.start()
@@ -49,17 +53,28 @@ class ServerProcess:
 
     def start(self) -> None:
         """Returns once the server says that it listens."""
+        self.launch()
+        self.listens()
+
+    def launch(self) -> None:
+        """Begin to start it."""
         command = [sys.executable, *self.program, "--port", str(self.port), "--data", str(self.data)]
-        self._process = subprocess.Popen(
-            [*command, *self.flags],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, **self.environment},
-        )
+        self._errors.parent.mkdir(parents=True, exist_ok=True)
+        with self._errors.open("w") as errors:
+            self._process = subprocess.Popen(
+                [*command, *self.flags],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env={**os.environ, **self.environment},
+            )
+
+    def listens(self) -> None:
+        """Wait until the server that was launched says so."""
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line.startswith("listening on http://"), f"the server said {line!r}"
+        assert line.startswith("listening on http://"), f"the server said {line!r}: {self._errors.read_text()[-1000:]}"
         self.port = int(line.rpartition(":")[2])
 
     @property
@@ -89,3 +104,13 @@ class ServerProcess:
         self._process.stdout.close()
         self._process = None
         return code
+
+
+def lasting_port() -> int:
+    """A free port for a server that is away at times: the system gives it to no connection meanwhile."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, first)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port

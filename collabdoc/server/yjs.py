@@ -1,7 +1,9 @@
 """y-websocket's dialect: one document on one connection, named by the path.
 
 1. Nothing is said before the document is open; what the client says until then is kept, within `held_bytes`.
-2. A close has a code that makes the client do what docs/protocol.md asks: it gives up on 4400 to 4499, and on nothing
+2. A client's step 1 is answered once all that it sent before is committed: its dialect has no other word for "saved".
+   What is no such answer goes as an update.
+3. A close has a code that makes the client do what docs/protocol.md asks: it gives up on 4400 to 4499, and on nothing
    else; versions before 3.1 never give up, and are told late, so that they come back seldom.
 """
 
@@ -26,6 +28,7 @@ from collabdoc.protocol.messages import (
     Opened,
     QueryAwareness,
     Rejected,
+    Saved,
     ServerMessage,
     Sync,
     Update,
@@ -37,6 +40,7 @@ from collabdoc.server.frames import encode_frame
 from collabdoc.server.handshake import Handshake
 from collabdoc.server.sync_socket import SyncSocket
 from collabdoc.server.yjs_frames import frame_announcement, frame_batch
+from collabdoc.session import Session
 
 _TOLD_AS = {SilentTooLong.code: Overloaded.code, RateLimited.code: Overloaded.code}
 """What a client is to come back after, but would give up on."""
@@ -73,7 +77,7 @@ class YjsHandshake(Handshake):
 class YjsSocket(SyncSocket):
     """One client of one document."""
 
-    __slots__ = ("_document", "_held", "_held_bytes", "_told_denied")
+    __slots__ = ("_answers", "_asked", "_document", "_held", "_held_bytes", "_saved", "_told_denied")
 
     def __init__(self, context: Context, connection: Connection, credentials: Credentials, document: str) -> None:
         super().__init__(
@@ -83,6 +87,11 @@ class YjsSocket(SyncSocket):
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._told_denied = False
+        self._saved = 0
+        self._asked: tuple[int, bytes] | None = None
+        """The client's last edit before its step 1, and what it has, where the answer waits for the commit."""
+        self._answers = False
+        """Whether the difference that is taken next is the answer to a step 1."""
         self._start()
 
     def _start(self) -> None:
@@ -114,9 +123,10 @@ class YjsSocket(SyncSocket):
                 self._take_edit(session, update, is_step_2=is_step_2)
             case Awareness():
                 self._context.rooms.receive(session, message)
-            case Sync():
+            case Sync(state_vector=state_vector):
                 self._spend_opening()
-                session.put_difference(message.state_vector)
+                self._asked = (session.last_id, state_vector)
+                self._answer(session)
             case QueryAwareness():
                 session.put_everyone()
 
@@ -127,12 +137,27 @@ class YjsSocket(SyncSocket):
         if self._held_bytes > limit:
             raise Overloaded(f"more than {limit} bytes came before the document was open")
 
+    def _answer(self, session: Session) -> None:
+        if self._asked is None:
+            return
+        last_id, state_vector = self._asked
+        # Nothing that a reader sends is taken, so that there is nothing to wait for.
+        if last_id <= self._saved or session.mode == "read":
+            self._asked = None
+            self._answers = True
+            session.put_difference(state_vector)
+
     def _frame(self, message: ServerMessage) -> bytes:
         match message:
             case Opened():
                 return encode_frame(yjs.encode_step_1(message.state_vector))
             case Updates():
-                return b"".join(encode_frame(yjs.encode_step_2(update)) for update in message.updates)
+                encode = yjs.encode_step_2 if self._answers else yjs.encode_update
+                self._answers = False
+                return b"".join(encode_frame(encode(update)) for update in message.updates)
+            case Saved():
+                self._saved = message.id
+                self._answer(self._sessions[yjs.CHANNEL])
             case Awareness():
                 return encode_frame(yjs.encode_awareness(message.awareness))
             case Rejected(code=NotAllowed.code) if not self._told_denied:

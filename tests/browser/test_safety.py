@@ -7,7 +7,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from pycrdt import Doc, XmlElement, XmlFragment, XmlText
+from pycrdt import Doc, Map, XmlElement, XmlFragment, XmlText
 
 from collabdoc.client import connect
 from collabdoc.content import import_content
@@ -145,6 +145,26 @@ def test_what_a_newer_editor_wrote_is_shown_and_left_alone(
     expect(ana.editor).not_to_be_editable()
     ana.status_is("saved")
     assert "<hologram>" in network.run(_read(shared_server.url, "safety/newer"))
+
+
+def test_a_document_of_a_newer_schema_is_shown_and_left_alone(
+    ana: Person, network: Network, shared_server: ServerProcess
+) -> None:
+    """Whatever is in it: what this editor does not know of it may be an attribute or a rule."""
+    network.run(_write_newer(shared_server.url, "safety/newer-schema"))
+    ana.visits("/d/safety/newer-schema")
+    ana.banner_says("Made with a newer editor")
+    ana.sees("known")
+    expect(ana.editor).not_to_be_editable()
+    ana.status_is("saved")
+
+
+async def _write_newer(url: str, name: str) -> None:
+    await _write(url, name, XmlElement("paragraph", contents=[XmlText("known")]))
+    async with connect(url) as client:
+        document = await client.open(name)
+        document.doc.get("meta", type=Map).update({"kind": "rich", "schema": 2.0})
+        await document.saved()
 
 
 async def _write_link(url: str, name: str, address: str) -> None:

@@ -18,12 +18,14 @@ from pathlib import Path
 from collabdoc.client import connect
 from collabdoc.store.sqlite_folder import FILE_NAME
 from tests.process import ServerProcess
-from tests.reliability.crash import CLIENTS, Writer, read_documents
+from tests.reliability.crash import Writer, read_documents
+
+_CLIENTS = 12
 
 
 async def run(rounds: int, seed: int, folder: Path) -> list[str]:
     """What backups lacked, or said."""
-    writers = [Writer(number, random.Random(f"{seed} {number}")) for number in range(CLIENTS)]
+    writers = [Writer(number, random.Random(f"{seed} {number}")) for number in range(_CLIENTS)]
     faults: list[str] = []
     with ServerProcess(folder / "data") as server:
         clients = [connect(server.url) for _ in writers]

@@ -4,10 +4,11 @@
     python -m tests.reliability.disk --fault full --seconds 60
 
 For so many seconds the server's disk is full, read-only, gives errors for writes or for reads, takes 5 s for a commit,
-or does not confirm what it was to keep (fsync fails). Meanwhile edits have to be refused with a reason, or be saved;
-documents have to be read; and once the disk is well again, everything that waits has to be saved by itself. After an
-fsync that failed nothing may be reported saved until the server is started again. In the end the server is killed
-with -9, and no edit that was reported saved may be missing.
+or does not confirm what it was to keep (fsync fails). `small` is a file system in memory that is really full, but for
+some pages, which the server fills itself; it needs root, and is left out without. Meanwhile edits have to be refused
+with a reason, or be saved; documents have to be read; and once the disk is well again, everything that waits has to be
+saved by itself. After an fsync that failed nothing may be reported saved until the server is started again. In the end
+the server is killed with -9, and no edit that was reported saved may be missing.
 """
 
 import argparse
@@ -17,8 +18,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pycrdt import Text
@@ -32,6 +33,7 @@ from collabdoc.protocol.messages import Closed, Open, Opened, Rejected, Saved, U
 from tests.process import ServerProcess
 from tests.reliability import faults
 from tests.reliability.crash import Writer, read_documents
+from tests.reliability.small_disk import SmallDisk, no_small_disk
 
 FAULTS = {
     "full": {"write_error": errno.ENOSPC},
@@ -41,6 +43,7 @@ FAULTS = {
     "slow": {"sync_delay_ms": 5_000},
     "unconfirmed": {"sync_error": errno.EIO},
 }
+SMALL = "small"
 _WELL = {"write_error": 0, "read_error": 0, "sync_delay_ms": 0, "sync_error": 0}
 _CLIENTS = 6
 _ANSWERED_WITHIN_S = 20.0
@@ -49,17 +52,41 @@ _HELD_AFTER_S = 3.0
 _HELD = "held"
 
 
+class FailingDisk:
+    """One that pretends."""
+
+    def __init__(self, fault: str, folder: Path) -> None:
+        self.data = folder / "data"
+        self._fault = FAULTS[fault]
+        self._faults = faults.Faults(faults.build(folder), self.data, folder / "control")
+        self.environment = self._faults.environment
+
+    def fail(self) -> None:
+        self._faults.set(**self._fault)
+
+    def mend(self) -> None:
+        self._faults.set(**_WELL)
+
+
+@contextmanager
+def disk_that_fails(fault: str, seed: int, folder: Path) -> Iterator[FailingDisk | SmallDisk]:
+    if fault == SMALL:
+        with SmallDisk(folder, random.Random(seed)) as disk:
+            yield disk
+    else:
+        yield FailingDisk(fault, folder)
+
+
 class Company:
     """A server, those who write to it, and what they found wrong."""
 
-    def __init__(self, fault: str, seed: int, folder: Path) -> None:
+    def __init__(self, fault: str, seed: int, disk: FailingDisk | SmallDisk) -> None:
         self.fault = fault
         self.broken: list[str] = []
         self.refusals: set[str] = set()
         self.writers = [Writer(number, random.Random(f"{seed} {number}")) for number in range(_CLIENTS)]
-        self.data = folder / "data"
-        self.disk = faults.Faults(faults.build(folder), self.data, folder / "control")
-        self.server = ServerProcess(self.data, environment=self.disk.environment)
+        self.disk = disk
+        self.server = ServerProcess(disk.data, environment=disk.environment)
 
     async def run(self, seconds: float) -> None:
         await asyncio.to_thread(self.server.start)
@@ -68,9 +95,9 @@ class Company:
             await client.__aenter__()
         tasks = [asyncio.create_task(w.run(client)) for w, client in zip(self.writers, clients, strict=True)]
         await self._within(_RECOVERED_WITHIN_S, lambda: min(self.saved()) > 20, "no edit was saved")
-        self.disk.set(**FAULTS[self.fault])
+        self.disk.fail()
         await self._while_failing(seconds)
-        self.disk.set(**_WELL)
+        self.disk.mend()
         if self.fault == "unconfirmed":
             await self._look_for_pretence()
         for task in tasks:
@@ -80,7 +107,7 @@ class Company:
         await self._within(_RECOVERED_WITHIN_S, lambda: self.saved() == edits, "what waited was not saved by itself")
         saved = self.saved()
         self.server.kill()
-        texts = await asyncio.to_thread(read_documents, self.data)
+        texts = await asyncio.to_thread(read_documents, self.disk.data)
         for writer, count in zip(self.writers, saved, strict=True):
             lost = writer.missing(texts.get(writer.name, ""), count)
             self.broken += [f"{what} was saved and is missing" for what in lost]
@@ -113,7 +140,7 @@ class Company:
         if self.saved() != saved:
             self.broken.append("edits were reported saved after an fsync that failed")
         self.server.kill()
-        texts = await asyncio.to_thread(read_documents, self.data)
+        texts = await asyncio.to_thread(read_documents, self.disk.data)
         for writer, count in zip(self.writers, saved, strict=True):
             self.broken += [f"{what} was saved and is missing" for what in writer.missing(texts[writer.name], count)]
         await asyncio.to_thread(self.server.start)
@@ -172,12 +199,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10, help="how long the disk fails, each time (default: 10)")
     parser.add_argument("--seed", type=int, default=1, help="replays the same edits (default: 1)")
-    parser.add_argument("--fault", choices=FAULTS, help="one of them (default: all)")
+    parser.add_argument("--fault", choices=[*FAULTS, SMALL], help="one of them (default: all)")
     arguments = parser.parse_args()
     broken = 0
-    for fault in [arguments.fault] if arguments.fault else FAULTS:
-        with tempfile.TemporaryDirectory() as folder:
-            company = Company(fault, arguments.seed, Path(folder))
+    for fault in [arguments.fault] if arguments.fault else [*FAULTS, SMALL]:
+        if fault == SMALL and (reason := no_small_disk()):
+            print(f"{fault}: left out, {reason}", file=sys.stderr)
+            continue
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            disk_that_fails(fault, arguments.seed, Path(folder)) as disk,
+        ):
+            company = Company(fault, arguments.seed, disk)
             asyncio.run(company.run(arguments.seconds))
         edits = sum(len(writer.edits) for writer in company.writers)
         print(f"{fault}: {edits} edits, {len(company.broken)} broken promises, refused with {sorted(company.refusals)}")

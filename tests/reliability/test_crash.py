@@ -6,5 +6,5 @@ from pathlib import Path
 from tests.reliability import crash
 
 
-def test_no_saved_edit_is_missing_after_kills(tmp_path: Path) -> None:
-    assert asyncio.run(crash.run(rounds=5, seed=1, data=tmp_path)) == 0
+def test_nothing_that_a_client_of_any_dialect_was_told_is_saved_is_missing_after_kills(tmp_path: Path) -> None:
+    assert asyncio.run(crash.run(rounds=4, seed=1, folder=tmp_path, clients=15)) == 0
