@@ -23,6 +23,9 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 def serve(settings: Settings) -> None:
     """Run the server until it is asked to stop; in a process of its own where the settings want a watchdog."""
+    from collabdoc.server.files import raise_limit
+
+    raise_limit()
     if not (settings.watchdog and hasattr(os, "fork")):
         asyncio.run(_serve(settings))
         return

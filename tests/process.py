@@ -24,13 +24,18 @@ class ServerProcess:
         port: int = 0,
         program: tuple[str, ...] = SERVE,
         environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
     ) -> None:
-        """`program` is another one with the same flags; `environment` is added to this process's own."""
+        """`program` is another one with the same flags; `environment` is added to this process's own.
+
+        `log` is where what it logs is added; None: nowhere.
+        """
         self.data = data
         self.program = program
         self.flags = flags
         self.environment = environment or {}
         self.port = port
+        self.log = log or Path(os.devnull)
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "ServerProcess":
@@ -50,13 +55,14 @@ class ServerProcess:
     def start(self) -> None:
         """Returns once the server says that it listens."""
         command = [sys.executable, *self.program, "--port", str(self.port), "--data", str(self.data)]
-        self._process = subprocess.Popen(
-            [*command, *self.flags],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, **self.environment},
-        )
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                [*command, *self.flags],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **self.environment},
+            )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("listening on http://"), f"the server said {line!r}"

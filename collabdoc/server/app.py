@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
@@ -19,6 +18,7 @@ from collabdoc.rooms import Rooms
 from collabdoc.server import account, api
 from collabdoc.server.context import Context
 from collabdoc.server.engine import Engine
+from collabdoc.server.files import BoundedServer
 from collabdoc.server.hocuspocus import HocuspocusHandshake
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeHandshake
@@ -97,7 +97,7 @@ class Server:
         limits = self.settings.limits
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.engine)
-            self._http = HTTPServer(
+            self._http = BoundedServer(
                 make_application(self.engine),
                 max_body_size=limits.http_body_bytes,
                 idle_connection_timeout=limits.silence_s,
