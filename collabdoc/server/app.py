@@ -28,6 +28,10 @@ from collabdoc.underway import Underway
 
 log = logging.getLogger(__name__)
 
+_BACKLOG = 4096
+"""Connections that wait to be accepted, as far as the system lets: all who come back after a restart do so at once, and
+whoever finds no place tries again after a second, then after three, then seven."""
+
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
 
@@ -144,7 +148,7 @@ def bind(settings: Settings) -> list[socket.socket]:
     host, port = settings.host, settings.port
     try:
         # With port 0 and a name of two addresses, bind_sockets takes the same free port for both.
-        return bind_sockets(port, host)
+        return bind_sockets(port, host, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
         raise UsageError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}") from None
 
