@@ -17,7 +17,7 @@ from typing import Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 16 * 1024
 """At most so much is read and handled before others have their turn."""
 _NOTHING = memoryview(b"")
 
