@@ -34,6 +34,19 @@ class Listener(Protocol):
         """The peer has closed the line, or it broke. It may have been closed from here meanwhile."""
 
 
+class _Nobody:
+    """Who listens to a line that is closed."""
+
+    def on_bytes(self, data: bytes) -> None: ...
+
+    def on_drained(self) -> None: ...
+
+    def on_lost(self) -> None: ...
+
+
+_NOBODY = _Nobody()
+
+
 class Line(Protocol):
     is_congested: bool
     """The peer reads more slowly than we write, or has heard our last words: write nothing now."""
@@ -141,6 +154,7 @@ class SocketLine:
         self._socket.close()
         self._socket, self._send = None, len  # which takes all and sends nothing
         self._rest = _NOTHING
+        self._listener = _NOBODY  # it knows the line, and a circle would wait for the next round over all there is
 
     def _read(self) -> None:
         assert self._socket is not None
@@ -179,9 +193,10 @@ class SocketLine:
 
     def _lose(self) -> None:
         if self._socket is not None:
+            listener = self._listener
             self.close()
             # Not now: whoever is writing is in the middle of something.
-            self._loop.call_soon(self._listener.on_lost)
+            self._loop.call_soon(listener.on_lost)
 
 
 def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:
