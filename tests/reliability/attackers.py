@@ -68,7 +68,7 @@ class Attackers:
         document = random.choice(DOCUMENTS)
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
-            writer.write(_handshake(dialect.path(document), dialect.subprotocol))
+            writer.write(handshake(dialect.path(document), dialect.subprotocol))
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"".join(map(frame, dialect.opening(document))))
             clocks: dict[int, int] = {}
@@ -139,16 +139,17 @@ class Attackers:
                 writer.transport.abort()
 
 
-def frame(message: bytes) -> bytes:
-    """A binary frame of a client, masked with zeros."""
+def frame(message: bytes, opcode: int = BINARY) -> bytes:
+    """A frame of a client, masked with zeros."""
     if len(message) < 126:
-        return bytes((0x80 | BINARY, 0x80 | len(message))) + bytes(4) + message
+        return bytes((0x80 | opcode, 0x80 | len(message))) + bytes(4) + message
     if len(message) < 2**16:
-        return bytes((0x80 | BINARY, 0xFE)) + len(message).to_bytes(2, "big") + bytes(4) + message
-    return bytes((0x80 | BINARY, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
+        return bytes((0x80 | opcode, 0xFE)) + len(message).to_bytes(2, "big") + bytes(4) + message
+    return bytes((0x80 | opcode, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
 
 
-def _handshake(path: str, subprotocol: str | None) -> bytes:
+def handshake(path: str, subprotocol: str | None, *, offers_deflate: bool = True) -> bytes:
+    """What a client says first on a connection that is to be a WebSocket."""
     lines = [
         f"GET {path} HTTP/1.1".encode(),
         b"Host: localhost",
@@ -156,8 +157,9 @@ def _handshake(path: str, subprotocol: str | None) -> bytes:
         b"Connection: Upgrade",
         b"Sec-WebSocket-Version: 13",
         b"Sec-WebSocket-Key: " + _KEY,
-        b"Sec-WebSocket-Extensions: permessage-deflate",
     ]
+    if offers_deflate:
+        lines.append(b"Sec-WebSocket-Extensions: permessage-deflate")
     if subprotocol is not None:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}".encode())
     return b"\r\n".join(lines) + b"\r\n\r\n"
