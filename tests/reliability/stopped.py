@@ -3,15 +3,15 @@
     python -m tests.reliability.stopped --mebibytes 1024 --dialect yjs
     python -m tests.reliability.stopped --mebibytes 1024 --target hocuspocus-sqlite
 
-The same twice, on a new server each: without that reader, and with it. One client replaces the document's text again
-and again, `--rate` MiB/s in edits of 32 KiB, so that the document stays small while so many mebibytes pass; a bystander
+The same twice, in a document each: without that reader, and with it. One client replaces the document's text again and
+again, `--rate` MiB/s in edits of 32 KiB, so that the document stays small while so many mebibytes pass; a bystander
 hears all of it, and its delay counts from when an edit was due. Then the reader reads again and has to have the text;
 where it was cut off meanwhile, it connects anew.
 
-Told are the server's memory (`Pss` of its process, without helpers, of the second half of the time), what the system
-keeps for the reader's socket, and the bystander's delays. collabdoc has two limits raised here: it gives up on nobody
-(`silence_s`), for else a reader that took nothing for 60 s would be cut off, and a log may be long before there is time
-for a snapshot (`document_bytes`). Another server is stopped where it has grown by 2 GiB.
+Told are the server's memory (`Pss` of its process without helpers, before the reader reads again, once it has come to
+rest), what the system keeps for the reader's socket, and the bystander's delays. collabdoc has two limits raised here:
+it gives up on nobody (`silence_s`), for else a reader that took nothing for 60 s would be cut off, and a log may be
+long before there is time for a snapshot (`document_bytes`). Another server is stopped where it has grown by 2 GiB.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from benchmarks.run import DEFAULT_CACHE
 from benchmarks.server import running
 from benchmarks.targets import TARGETS, Launcher
 from tests.process import ServerProcess
-from tests.reliability.crowd import pss_bytes, say
+from tests.reliability.crowd import pss_bytes
 from tests.reliability.fleet import Client, Fleet
 from tests.reliability.speakers import SPEAKERS, HocuspocusSpeaker, NativeSpeaker, Speaker, YjsSpeaker
 
@@ -45,6 +45,8 @@ _UNHEARD_BYTES = 16 * _MIB
 """What the writer is ahead of the bystander at most."""
 _RECEIVE_BYTES = 64 * 1024
 _SAMPLE_S = 0.25
+_REST_S, _RESTING_S = 4.0, 0.1
+"""It rests when it took so little of the processor in this time."""
 _TOO_MUCH_BYTES = 2048 * _MIB
 _AGREES_WITHIN_S = 60.0
 _NUMBER = re.compile(rb"<(\d{8})>")
@@ -56,8 +58,8 @@ class Subject:
 
     pid: int
     port: int
-    speaks: Callable[[], Speaker]
-    writes: Callable[[], Speaker]
+    speaks: Callable[[str], Speaker]
+    writes: Callable[[str], Speaker]
     is_ours: bool
 
 
@@ -66,7 +68,8 @@ class Figures:
     """Of one time that it was all written."""
 
     written: int = 0
-    memory_mib: list[float] = field(default_factory=list)
+    rest_mib: float = 0.0
+    highest_mib: float = 0.0
     system_mib: float = 0.0
     delays_ms: list[float] = field(default_factory=list)
     ended: str = ""
@@ -75,10 +78,6 @@ class Figures:
     """How the reader was cut off."""
     read_mib: float = 0.0
     agrees: bool = True
-
-    @property
-    def settled_mib(self) -> float:
-        return statistics.median(self.memory_mib[len(self.memory_mib) // 2 :])
 
     def delays(self) -> str:
         ordered = sorted(self.delays_ms)
@@ -143,7 +142,10 @@ def write(subject: Subject, mebibytes: int, rate_mib_s: float, *, with_reader: b
 def _write(fleet: Fleet, subject: Subject, mebibytes: int, rate_mib_s: float, *, with_reader: bool) -> Figures:
     figures = Figures()
     replacing, bystander, reading = Replacing(), Bystander(), Reading()
-    writer, hearing, reader = fleet.launch([subject.writes(), subject.speaks(), subject.speaks()])
+    document = "with-reader" if with_reader else "without-reader"
+    writer, hearing, reader = fleet.launch(
+        [subject.writes(document), subject.speaks(document), subject.speaks(document)]
+    )
     reader.receive_bytes = _RECEIVE_BYTES
     hearing.hears, reader.hears = bystander.hears, reading.hears
     cut: list[str] = []
@@ -180,18 +182,28 @@ def _write(fleet: Fleet, subject: Subject, mebibytes: int, rate_mib_s: float, *,
         if now_s >= sampled_s + _SAMPLE_S:
             sampled_s = now_s
             used_bytes = pss_bytes(subject.pid)
-            figures.memory_mib.append(used_bytes / _MIB)
+            figures.highest_mib = max(figures.highest_mib, used_bytes / _MIB)
             if used_bytes > first_bytes + _TOO_MUCH_BYTES:
                 figures.ended = f"stopped at 2 GiB after {(number + 1) * _EDIT_BYTES / _MIB:.0f} MiB"
                 break
     figures.written = len(bystander.due_s)
     fleet.until(lambda: not bystander.lacks or bool(cut), within_s=_AGREES_WITHIN_S)
     figures.delays_ms = bystander.delays_ms
+    figures.rest_mib = _memory_at_rest(fleet, subject.pid) / _MIB
     if with_reader:
         figures.system_mib = _queued_bytes(place) / _MIB
     if with_reader and not figures.ended:
         _read_again(fleet, reader, reading, replacing, figures)
     return figures
+
+
+def _memory_at_rest(fleet: Fleet, pid: int) -> int:
+    """Once it does nothing: what was on its way to the disk, or to a snapshot, is there."""
+    used_s = -1.0
+    while machine.cpu_s(pid) - used_s > _RESTING_S:
+        used_s = machine.cpu_s(pid)
+        fleet.until(lambda: False, within_s=_REST_S)
+    return pss_bytes(pid)
 
 
 def _read_again(fleet: Fleet, reader: Client, reading: Reading, replacing: Replacing, figures: Figures) -> None:
@@ -240,35 +252,25 @@ def ours(dialect: str, folder: Path) -> Iterator[Subject]:
         server.start()
     with contextlib.ExitStack() as stack:
         stack.callback(server.kill)
-        yield Subject(
-            server.pid, server.port, lambda: SPEAKERS[dialect]("stopped"), lambda: NativeSpeaker("stopped"), True
-        )
+        yield Subject(server.pid, server.port, SPEAKERS[dialect], NativeSpeaker, True)
 
 
 @contextlib.contextmanager
 def another(name: str) -> Iterator[Subject]:
     target = TARGETS[name]
 
-    def speaks() -> Speaker:
-        if target.dialect == "hocuspocus":
-            return HocuspocusSpeaker("stopped", target.path)
-        return YjsSpeaker("stopped", target.path)
+    def speaks(document: str) -> Speaker:
+        speaker = HocuspocusSpeaker if target.dialect == "hocuspocus" else YjsSpeaker
+        return speaker(document, target.path)
 
     with running(Launcher(Cache(DEFAULT_CACHE.expanduser())), target) as server:
         yield Subject(server.pid, server.port, speaks, speaks, False)
 
 
-def run(start: Callable[[], contextlib.AbstractContextManager[Subject]], mebibytes: int, rate_mib_s: float) -> str:
+def run(subject: Subject, mebibytes: int, rate_mib_s: float) -> str:
     """The line of figures; raises `SystemExit` where something went wrong."""
-    found = []
-    for with_reader in (False, True):
-        with start() as subject, machine.staying_on(machine.GENERATOR_CORE):
-            is_ours = subject.is_ours
-            found.append(write(subject, mebibytes, rate_mib_s, with_reader=with_reader))
-            say(f"{'with' if with_reader else 'without'} the reader: {found[-1].settled_mib:.1f} MiB")
-    without, figures = found
-    grown_mib = figures.settled_mib - without.settled_mib
-    most_mib = max(figures.memory_mib) - max(without.memory_mib)
+    without, figures = (write(subject, mebibytes, rate_mib_s, with_reader=with_reader) for with_reader in (False, True))
+    grown_mib, most_mib = figures.rest_mib - without.rest_mib, figures.highest_mib - without.highest_mib
     told = (
         f"{figures.written * _EDIT_BYTES / _MIB:.0f} MiB: the server {grown_mib:+.1f} MiB (highest {most_mib:+.1f}), "
         f"the system {figures.system_mib:.1f} MiB; bystander {without.delays()} without, {figures.delays()} with; "
@@ -279,7 +281,7 @@ def run(start: Callable[[], contextlib.AbstractContextManager[Subject]], mebibyt
         told += f"read {figures.read_mib:.1f} MiB then, " + ("the same text" if figures.agrees else "ANOTHER TEXT")
     if figures.lost:
         told += f", cut off ({figures.lost})"
-    if is_ours and (figures.ended or not figures.agrees or grown_mib > MOST_GROWN_MIB):
+    if subject.is_ours and (without.ended or figures.ended or not figures.agrees or grown_mib > MOST_GROWN_MIB):
         _fail(f"wrong: {told}")
     return told
 
@@ -291,15 +293,14 @@ def main() -> None:
     parser.add_argument("--dialect", choices=list(SPEAKERS), default="native", help="of the reader (default: native)")
     parser.add_argument("--target", choices=OTHERS, help="another server")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        numbers = iter(range(2))
-
-        def start() -> contextlib.AbstractContextManager[Subject]:
-            if arguments.target:
-                return another(arguments.target)
-            return ours(arguments.dialect, Path(folder) / str(next(numbers)))
-
-        told = run(start, arguments.mebibytes, arguments.rate)
+    with contextlib.ExitStack() as stack:
+        if arguments.target:
+            subject = stack.enter_context(another(arguments.target))
+        else:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            subject = stack.enter_context(ours(arguments.dialect, Path(folder)))
+        stack.enter_context(machine.staying_on(machine.GENERATOR_CORE))
+        told = run(subject, arguments.mebibytes, arguments.rate)
     print(f"{arguments.target or arguments.dialect}: {told}", flush=True)
 
 
