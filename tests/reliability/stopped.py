@@ -41,8 +41,8 @@ MOST_GROWN_MIB = 8.0
 OTHERS = ("hocuspocus", "hocuspocus-sqlite", "y-websocket", "y-websocket-leveldb", "pycrdt-websocket")
 _MIB = 2**20
 _EDIT_BYTES = 32 * 1024
-_UNHEARD_BYTES = 16 * _MIB
-"""What the writer is ahead of the bystander at most."""
+_AHEAD_BYTES = 8 * _MIB
+"""What the writer is ahead of the bystander at most, and of the disk where it is told."""
 _RECEIVE_BYTES = 64 * 1024
 _SAMPLE_S = 0.25
 _REST_S, _RESTING_S = 4.0, 0.1
@@ -154,6 +154,9 @@ def _write(fleet: Fleet, subject: Subject, mebibytes: int, rate_mib_s: float, *,
         if client is not reader:
             cut.append(f"the {'writer' if client is writer else 'bystander'} was cut off ({client.lost})")
 
+    def ahead() -> int:
+        return max(bystander.lacks, len(bystander.due_s) - writer.edits_saved if subject.is_ours else 0)
+
     fleet.lose = lose
     come = [writer, hearing, *([reader] if with_reader else [])]
     for client in come:  # one after the other: some servers lose those that make a document at once
@@ -170,7 +173,7 @@ def _write(fleet: Fleet, subject: Subject, mebibytes: int, rate_mib_s: float, *,
     for number in range(count):
         due_s = began_s + number * step_s
         bystander.due_s.append(due_s)
-        while (now_s := time.monotonic()) < due_s or bystander.lacks * _EDIT_BYTES > _UNHEARD_BYTES:
+        while (now_s := time.monotonic()) < due_s or ahead() * _EDIT_BYTES > _AHEAD_BYTES:
             fleet.turn(min(due_s - now_s, 0.05) if now_s < due_s else 0.05)
             if cut:
                 break
