@@ -37,7 +37,7 @@ async def hocuspocus(server: Server) -> Wire:
 async def test_a_client_that_is_gone_is_freed_at_once(
     server: Server, comes: Callable[[Server], Awaitable[Wire]]
 ) -> None:
-    """Not with the next round over all there is, which with thousands of clients may be hours away."""
+    """Not with the next round over all there is, which comes seldom."""
     wire = await comes(server)
     gc.collect()  # what shook hands
     gc.disable()
