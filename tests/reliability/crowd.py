@@ -41,6 +41,8 @@ _NEWCOMER_EVERY_S = 0.25
 _ROOM_IDLE_S = 2.0
 _SETTLED_S = 2 * _ROOM_IDLE_S + 1
 _STILL_MIB = 0.5
+_MOST_AGAIN = 1.1
+"""What the same clients may take after the restart, as a share of what they took."""
 _AT_ONCE = 100
 """Handshakes under way where nobody is in a hurry."""
 
@@ -102,10 +104,12 @@ class Crowd:
         self._newcomers = 0
         self._expected: set[Client] = set()
         """Those whose line the restart ends, and has not yet."""
+        self._missing: set[Client] = set()
+        """Those who came back, and have yet to get what was written meanwhile."""
         self._comes_back_at_once = False
 
     def run(self, *, idle_s: float, restart: str | None) -> Figures:
-        with ThreadPoolExecutor(1) as self._thread:
+        with ThreadPoolExecutor(1) as self._thread, machine.staying_on(machine.GENERATOR_CORE):
             self._start()
             try:
                 with Fleet(self._server.port) as self._fleet:
@@ -141,6 +145,8 @@ class Crowd:
                 writer.goes()
             self._restart(crowd, kills=restart == "kill")
             self._measure("full again")
+            if self.figures.memory_mib["full again"] > _MOST_AGAIN * self.figures.memory_mib["full"]:
+                self._complain("the same clients take more memory than before")
         self._leave(crowd)
         self._measure("empty again")
 
@@ -173,9 +179,7 @@ class Crowd:
         self.figures.idle_s, self.figures.cpu_s = seconds, machine.cpu_s(self._server.pid) - before_s
 
     def _restart(self, crowd: Sequence[Client], *, kills: bool) -> None:
-        missing = set(crowd)
-        for client in crowd:
-            client.hears = partial(self._hears, client, missing)
+        self._missing = set(crowd)
         self._expected = set(crowd)
         if kills:
             self._comes_back_at_once = True
@@ -190,14 +194,14 @@ class Crowd:
             starting.result()
             began_s = time.monotonic()
             for client in crowd:
-                client.comes()
-        self._wait_with_newcomers(lambda: all(client.state == "synced" for client in crowd) and not missing)
+                self._come_back(client)
+        self._wait_with_newcomers(lambda: all(client.state == "synced" for client in crowd) and not self._missing)
         self.figures.synced_s = sorted(client.synced_s - began_s for client in crowd if client.state == "synced")
         self.figures.resumed = sum(client.resumed for client in crowd)
         if len(self.figures.synced_s) < len(crowd):
             self._complain(f"of {len(crowd)} only {len(self.figures.synced_s)} came back")
-        if missing:
-            self._complain(f"{len(missing)} have not got what was written meanwhile")
+        if self._missing:
+            self._complain(f"{len(self._missing)} have not got what was written meanwhile")
 
     def _wait_with_newcomers(self, is_so: Callable[[], bool]) -> None:
         ends_s = time.monotonic() + SYNCED_WITHIN_S
@@ -216,9 +220,13 @@ class Crowd:
                 self._complain(f"somebody new did not come in: {client.lost or client.state}")
             client.goes()
 
-    def _hears(self, client: Client, missing: set[Client], heard: Heard) -> None:
-        if client in missing and any(_MEANWHILE.encode() in update for update in heard.updates):
-            missing.discard(client)
+    def _come_back(self, client: Client) -> None:
+        client.hears = partial(self._hears, client)  # from now on: some heard it live before
+        client.comes()
+
+    def _hears(self, client: Client, heard: Heard) -> None:
+        if client in self._missing and any(_MEANWHILE.encode() in update for update in heard.updates):
+            self._missing.discard(client)
 
     def _leave(self, clients: Sequence[Client]) -> None:
         for client in clients:
@@ -232,16 +240,13 @@ class Crowd:
         if client in self._expected:
             self._expected.discard(client)
             if self._comes_back_at_once:
-                client.comes()
+                self._come_back(client)
         else:
             self._complain(f"a client of {client.speaker.document} was lost: {client.lost}")
 
     def _start(self) -> None:
-        os.sched_setaffinity(0, {machine.SERVER_CORE})  # of this thread alone, and inherited by what it starts
-        try:
+        with machine.staying_on(machine.SERVER_CORE):  # this thread alone, and what it starts
             self._server.start()
-        finally:
-            os.sched_setaffinity(0, {machine.GENERATOR_CORE})
 
     def _measure(self, name: str) -> None:
         self.figures.memory_mib[name] = self._memory_mib()
