@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 import click
 
@@ -23,8 +23,11 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 def serve(settings: Settings) -> None:
     """Run the server until it is asked to stop; in a process of its own where the settings want a watchdog."""
+    from collabdoc.server.files import raise_limit
+
+    raise_limit()
     if not (settings.watchdog and hasattr(os, "fork")):
-        asyncio.run(_serve(settings))
+        _run(_serve(settings))
         return
     from collabdoc.server.app import bind
 
@@ -33,7 +36,14 @@ def serve(settings: Settings) -> None:
     quarantine = Quarantine(settings.data, settings.limits.standstills_per_document)
     # Here it returns in the server's process alone, once for each start.
     heart = Watchdog(sockets, underway, quarantine, stall_s=settings.limits.stall_s).run()
-    asyncio.run(_serve(settings, sockets, underway, heart))
+    _run(_serve(settings, sockets, underway, heart))
+
+
+def _run(server: Coroutine[None, None, None]) -> None:
+    from collabdoc.server.loop import new_event_loop
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(server)
 
 
 async def _serve(

@@ -82,7 +82,7 @@ class Rooms:
         self._deleting: dict[str, asyncio.Task[bool]] = {}
         self._exporting = asyncio.Lock()
         self._draining = False
-        self._came_or_went = False  # documents, since memory was given back
+        self._came_or_went = False  # documents, or a log for a snapshot, since memory was given back
         self._told_end = False
         self.dropped_presence = 0
         """Entries of presence that were not taken: for another session's client id, or a clock that jumped."""
@@ -337,6 +337,7 @@ class Rooms:
         slot.log_updates -= len(found.tail)
         slot.log_bytes -= sum(len(entry.update) for entry in found.tail)
         slot.room.size_bytes = await self._snapshots.make(found) + slot.log_bytes
+        self._came_or_went = True
 
     async def _reload(self, slot: Slot) -> None:
         room = slot.room

@@ -26,16 +26,20 @@ class ServerProcess:
         port: int = 0,
         program: tuple[str, ...] = SERVE,
         environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
     ) -> None:
-        """`program` is another one with the same flags; `environment` is added to this process's own."""
+        """`program` is another one with the same flags; `environment` is added to this process's own.
+
+        `log` is where what it logs is added; None: nowhere.
+        """
         self.data = data
         self.program = program
         self.flags = flags
         self.environment = environment or {}
         self.port = port
+        self.log = log or data.with_name(f"errors.{data.name}")
+        """What it writes to its standard error."""
         self._process: subprocess.Popen[str] | None = None
-        self._errors = data.with_name(f"errors.{data.name}")
-        """What it writes to its standard error, of its last start."""
 
     def __enter__(self) -> "ServerProcess":
         self.start()
@@ -59,12 +63,12 @@ class ServerProcess:
     def launch(self) -> None:
         """Begin to start it."""
         command = [sys.executable, *self.program, "--port", str(self.port), "--data", str(self.data)]
-        self._errors.parent.mkdir(parents=True, exist_ok=True)
-        with self._errors.open("w") as errors:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 [*command, *self.flags],
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=log,
                 text=True,
                 env={**os.environ, **self.environment},
             )
@@ -74,7 +78,7 @@ class ServerProcess:
         assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line.startswith("listening on http://"), f"the server said {line!r}: {self._errors.read_text()[-1000:]}"
+        assert line.startswith("listening on http://"), f"the server said {line!r}: {self.log.read_text()[-1000:]}"
         self.port = int(line.rpartition(":")[2])
 
     @property

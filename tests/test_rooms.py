@@ -241,6 +241,20 @@ async def test_a_snapshot_is_made_after_so_many_bytes(tmp_path: Path) -> None:
         assert built.loaded("a").snapshot_seq == 1
 
 
+async def test_the_memory_of_a_log_that_became_a_snapshot_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = asyncio.Semaphore(0)
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr("collabdoc.rooms.give_back", lambda: loop.call_soon_threadsafe(given.release))
+    async with house(tmp_path, snapshot_updates=1, room_idle_s=0.02) as built:
+        session = await built.join("a")
+        await given.acquire()  # for the document, which came
+        await built.types(session, "a")
+        await built.settles("a")
+        await given.acquire()
+
+
 async def test_a_snapshot_that_fails_leaves_the_log_as_it_is(tmp_path: Path) -> None:
     async with house(tmp_path, snapshot_updates=1) as built:
         built.helper.fails = True

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
@@ -19,6 +18,7 @@ from collabdoc.rooms import Rooms
 from collabdoc.server import account, api
 from collabdoc.server.context import Context
 from collabdoc.server.engine import Engine
+from collabdoc.server.files import BoundedServer
 from collabdoc.server.hocuspocus import HocuspocusHandshake
 from collabdoc.server.pages import PageHandler, StaticHandler, load_assets
 from collabdoc.server.websocket import NativeHandshake
@@ -27,6 +27,10 @@ from collabdoc.store.base import Store
 from collabdoc.underway import Underway
 
 log = logging.getLogger(__name__)
+
+_BACKLOG = 4096
+"""Connections that wait to be accepted, as far as the system lets: all who come back after a restart do so at once, and
+whoever finds no place tries again after a second, then after three, then seven."""
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
@@ -97,7 +101,7 @@ class Server:
         limits = self.settings.limits
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.engine)
-            self._http = HTTPServer(
+            self._http = BoundedServer(
                 make_application(self.engine),
                 max_header_size=limits.http_header_bytes,
                 max_body_size=limits.http_body_bytes,
@@ -145,7 +149,7 @@ def bind(settings: Settings) -> list[socket.socket]:
     host, port = settings.host, settings.port
     try:
         # With port 0 and a name of two addresses, bind_sockets takes the same free port for both.
-        return bind_sockets(port, host)
+        return bind_sockets(port, host, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
         raise UsageError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}") from None
 

@@ -90,7 +90,7 @@ class HocuspocusSocket(SyncSocket):
 
     def __init__(self, context: Context, connection: Connection, credentials: Credentials) -> None:
         super().__init__(
-            context, connection, credentials, frame_batch=self._frame_for_many, frame_announcement=self._frame_presence
+            context, connection, credentials, frame_batch=_frame_for_many, frame_announcement=_frame_presence
         )
         self._places: dict[str, Place] = {}
         self._by_channel: dict[int, Place] = {}
@@ -283,11 +283,8 @@ class HocuspocusSocket(SyncSocket):
         # Providers before version 4 do not know a ping, and fail over it.
         return encode_frame(PING if place.version else hocuspocus.encode_awareness(place.head, b"\x00"))
 
-    def _frame_for_many(self, session: Session, batch: Batch) -> bytes:
-        return frame_batch(self._by_channel[session.channel].head, session, batch)
-
-    def _frame_presence(self, session: Session, announcement: Announcement) -> bytes:
-        return frame_announcement(self._by_channel[session.channel].head, session, announcement)
+    def head_of(self, session: Session) -> bytes:
+        return self._by_channel[session.channel].head
 
     def _frame(self, message: ServerMessage) -> bytes:
         if isinstance(message, (GoAway, Pong)):
@@ -338,3 +335,19 @@ class HocuspocusSocket(SyncSocket):
             self._reply(hocuspocus.encode_denied(place.head, error.reason))
         if is_told_close:
             self._reply(hocuspocus.encode_close(place.head, error.reason))
+
+
+# Not methods: a socket that holds one of its own is held by it, until the next round over all there is.
+
+
+def _frame_for_many(session: Session, batch: Batch) -> bytes:
+    return frame_batch(_head_of(session), session, batch)
+
+
+def _frame_presence(session: Session, announcement: Announcement) -> bytes:
+    return frame_announcement(_head_of(session), session, announcement)
+
+
+def _head_of(session: Session) -> bytes:
+    assert isinstance(session.reader, HocuspocusSocket)
+    return session.reader.head_of(session)

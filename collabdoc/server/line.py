@@ -19,7 +19,7 @@ from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from collabdoc.session import Outlet
 
-READ_BYTES = 64 * 1024
+READ_BYTES = 16 * 1024
 """At most so much is read and handled before others have their turn."""
 _NOTHING = memoryview(b"")
 
@@ -34,6 +34,19 @@ class Listener(Protocol):
 
     def on_lost(self) -> None:
         """The peer has closed the line, or it broke. It may have been closed from here meanwhile."""
+
+
+class _Nobody:
+    """Who listens to a line that is closed."""
+
+    def on_bytes(self, data: bytes) -> None: ...
+
+    def on_drained(self) -> None: ...
+
+    def on_lost(self) -> None: ...
+
+
+_NOBODY = _Nobody()
 
 
 class Line(Outlet, Protocol):
@@ -166,7 +179,7 @@ class SocketLine:
         self._socket.close()
         self._socket, self.send = None, len  # which takes all and sends nothing
         self._rest = _NOTHING
-        del self._listener  # which has this line: a ring is freed late
+        self._listener = _NOBODY  # it knows the line, and a circle would wait for the next round over all there is
 
     def _read(self) -> None:
         assert self._socket is not None

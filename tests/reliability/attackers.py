@@ -150,7 +150,10 @@ def frame(message: bytes, opcode: int = BINARY) -> bytes:
     return bytes((0x80 | opcode, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
 
 
-def handshake(path: str, subprotocol: str | None, token: str | None = None) -> bytes:
+def handshake(
+    path: str, subprotocol: str | None, token: str | None = None, *, offers_deflate: bool = True
+) -> bytes:
+    """What a client says first on a connection that is to be a WebSocket."""
     lines = [
         f"GET {path} HTTP/1.1".encode(),
         b"Host: localhost",
@@ -158,8 +161,9 @@ def handshake(path: str, subprotocol: str | None, token: str | None = None) -> b
         b"Connection: Upgrade",
         b"Sec-WebSocket-Version: 13",
         b"Sec-WebSocket-Key: " + _KEY,
-        b"Sec-WebSocket-Extensions: permessage-deflate",
     ]
+    if offers_deflate:
+        lines.append(b"Sec-WebSocket-Extensions: permessage-deflate")
     if token:
         lines.append(f"Authorization: Bearer {token}".encode())
     if subprotocol is not None:
