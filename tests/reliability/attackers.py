@@ -86,7 +86,7 @@ class Attackers:
                 for number in range(1, 50):
                     roll = random.random()
                     if roll < 0.6:
-                        said = frame(dialect.edit(number, grammar.update(clocks)))
+                        said = frame(dialect.edit(document, number, grammar.update(clocks)))
                         self.sent["updates"] += 1
                     elif roll < 0.9:
                         said = frame(damage(random, random.choice(dialect.traffic), dialect.traffic))
