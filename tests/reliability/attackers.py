@@ -68,7 +68,7 @@ class Attackers:
         document = random.choice(DOCUMENTS)
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
-            writer.write(_handshake(dialect.path(document), dialect.subprotocol))
+            writer.write(handshake(dialect.path(document), dialect.subprotocol))
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"".join(map(frame, dialect.opening(document))))
             clocks: dict[int, int] = {}
@@ -140,15 +140,20 @@ class Attackers:
 
 
 def frame(message: bytes) -> bytes:
-    """A binary frame of a client, masked with zeros."""
-    if len(message) < 126:
-        return bytes((0x80 | BINARY, 0x80 | len(message))) + bytes(4) + message
-    if len(message) < 2**16:
-        return bytes((0x80 | BINARY, 0xFE)) + len(message).to_bytes(2, "big") + bytes(4) + message
-    return bytes((0x80 | BINARY, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
+    """A binary frame of a client."""
+    return masked(0x80 | BINARY, message)
 
 
-def _handshake(path: str, subprotocol: str | None) -> bytes:
+def masked(head: int, payload: bytes) -> bytes:
+    """A frame of a client, masked with zeros; `head` is its first byte."""
+    if len(payload) < 126:
+        return bytes((head, 0x80 | len(payload))) + bytes(4) + payload
+    if len(payload) < 2**16:
+        return bytes((head, 0xFE)) + len(payload).to_bytes(2, "big") + bytes(4) + payload
+    return bytes((head, 0xFF)) + len(payload).to_bytes(8, "big") + bytes(4) + payload
+
+
+def handshake(path: str, subprotocol: str | None) -> bytes:
     lines = [
         f"GET {path} HTTP/1.1".encode(),
         b"Host: localhost",
