@@ -44,15 +44,14 @@ def read_frames(octets: bytes) -> Iterator[Frame]:
         if extended:
             length = int.from_bytes(octets[start : start + extended], "big")
             start += extended
-        mask_bytes = 4 if octets[position + 1] & 0x80 else 0
-        if len(octets) < start + mask_bytes:
+        if len(octets) < start:
             return
-        mask = octets[start : start + mask_bytes]
-        position = start + mask_bytes + length
+        begin = start + 4 if octets[position + 1] & 0x80 else start
+        position = begin + length
         if len(octets) < position:
             yield Frame(head, length, None)
             return
-        yield Frame(head, length, _unmasked(octets[position - length : position], mask))
+        yield Frame(head, length, _unmasked(octets[begin:position], octets[start:begin]))
 
 
 def _unmasked(payload: bytes, mask: bytes) -> bytes:

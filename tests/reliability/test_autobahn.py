@@ -36,6 +36,7 @@ STREAMS = {
     "5.4 a message within another": masked(TEXT, b"x") + final(TEXT, b"y"),
     "5.4 text in pieces, a ping between": masked(TEXT, b"\xc3") + final(PING, b"1") + final(CONTINUATION, b"\xa9"),
     "5.4 a binary message in pieces": masked(BINARY, b"") + masked(CONTINUATION, b"*") + final(CONTINUATION, b"*"),
+    "5.4 a continuation of nothing, of which two octets come": b"\x80\x98",
     "5.5 a control frame in pieces": masked(PING, b"x") + final(CONTINUATION, b"x"),
     "5.5 a long control frame": final(PING, bytes(126)),
     "5.5.1 a close": BYE,
