@@ -27,4 +27,4 @@ def test_harm_is_found(bad: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.
 
 
 def test_bystanders_of_an_attack_lose_nothing(tmp_path: Path) -> None:
-    assert asyncio.run(fuzz_server.run(seconds=3, seed=1, data=tmp_path)) == []
+    assert asyncio.run(fuzz_server.run(seconds=3, seed=1, data=tmp_path / "data")) == []
