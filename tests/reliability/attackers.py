@@ -181,9 +181,16 @@ async def _listen(reader: asyncio.StreamReader) -> None:
         pass
 
 
+def server_core() -> int:
+    """Where a server runs that is attacked."""
+    return min(os.sched_getaffinity(0))
+
+
 def attack(port: int, seed: int, seconds: float) -> Counter[str]:
-    """In a process of its own, behind the one that measures."""
+    """In a process of its own, behind the one that measures, and away from the server's core."""
     os.nice(10)
+    if others := os.sched_getaffinity(0) - {server_core()}:
+        os.sched_setaffinity(0, others)
     attackers = Attackers(port, seed)
     asyncio.run(attackers.run(seconds))
     return attackers.sent

@@ -5,7 +5,7 @@
 The bystanders have to keep their connections, agree in the end and have everything saved. Told are how long an edit
 takes from one to the other, before and during the attack, how long the server stood still at most, as seen by one that
 pings all the time and by what one turn of its loop took of the processor, and how its memory grew. Where there are two
-cores the server has one of them to itself.
+cores, the attackers leave the server one.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import Closed, Open, Opened, Ping, Saved, Update, Updates
 from tests.process import ServerProcess
-from tests.reliability.attackers import DOCUMENTS, attack
+from tests.reliability.attackers import DOCUMENTS, attack, server_core
 from tests.reliability.turns import FILE, PROGRAM, longest_turn_ms
 
 MEMORY_DRIFT_BYTES = 20 * 2**20
@@ -136,7 +136,7 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
     turns = data.with_name("turns")
     environment = {"COLLABDOC_LIMITS__ROOM_IDLE_S": "2", FILE: str(turns)}
     with ServerProcess(data, program=PROGRAM, environment=environment) as server:
-        _part_from(server.pid)
+        os.sched_setaffinity(server.pid, {server_core()})
         writer, reader, pinged = Bystander(Figures()), Bystander(quiet), Bystander(quiet)
         bystanders = (writer, reader, pinged)
         for bystander in bystanders:
@@ -186,14 +186,6 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
         if server.terminate() != 0:
             wrong.append("the server did not stop in order")
     return wrong
-
-
-def _part_from(pid: int) -> None:
-    """Let a server have a core for itself, away from this process and its attackers."""
-    first, *others = sorted(os.sched_getaffinity(0))
-    if others:
-        os.sched_setaffinity(pid, {first})
-        os.sched_setaffinity(0, others)
 
 
 def _memory_bytes(pid: int) -> int:
