@@ -52,6 +52,18 @@ NAMES = [
     "😀",
 ]
 
+ASSETS_ELSEWHERE = [
+    "../config.py",
+    "..%2fconfig.py",
+    "%2e%2e/config.py",
+    "assets/../../config.py",
+    "..%5cconfig.py",
+    "/etc/passwd",
+    "%2fetc%2fpasswd",
+    "index.html%00.js",
+    "x" * 10_000,
+]
+
 # One of each kind of path that there is, and of those that there is not.
 PATHS = [
     "/",
@@ -120,6 +132,11 @@ async def test_a_name_that_is_none_reaches_neither_the_store_nor_the_disk(server
         assert made.code == 400, name
     assert await server.rooms.list(query="", limit=10, offset=0) == ([], 0)
     assert listed(tmp_path) == before
+
+
+async def test_no_path_leads_out_of_the_assets(server: Server) -> None:
+    for path in ASSETS_ELSEWHERE:
+        assert (await ask(server, f"/static/{path}")).code == 404, path
 
 
 async def test_an_open_with_a_name_that_is_none_closes_its_channel_alone(server: Server) -> None:
