@@ -200,10 +200,17 @@ def _place(url: str | None, data: Path | None) -> Place:
 
 
 class _TextFormatter(logging.Formatter):
-    """One line is one event: what a peer wrote forges no other line, and says nothing to the terminal."""
+    """One line is one event: what a peer wrote forges no other line, and says nothing to the terminal.
+
+    The lines of an exception are indented, for its text may hold what a peer wrote, too.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return super().formatMessage(record).translate(_CONTROLS)
+
+    def formatException(self, ei: Any) -> str:
+        lines = super().formatException(ei).split("\n")
+        return "\n".join(f"  {line.translate(_CONTROLS)}" for line in lines)
 
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}

@@ -30,7 +30,7 @@ class ServerProcess:
     ) -> None:
         """`program` is another one with the same flags; `environment` is added to this process's own.
 
-        `log` is where what it logs is added; None: nowhere.
+        `log` is where what it logs is added; None: beside its data.
         """
         self.data = data
         self.program = program
@@ -38,7 +38,6 @@ class ServerProcess:
         self.environment = environment or {}
         self.port = port
         self.log = log or data.with_name(f"errors.{data.name}")
-        """What it writes to its standard error."""
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "ServerProcess":

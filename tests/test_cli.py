@@ -197,6 +197,17 @@ def test_what_a_peer_wrote_forges_no_line_of_the_log(capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().err)["message"] == "said \ud800\u2028"
 
 
+def test_what_a_peer_wrote_forges_no_line_within_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError("a\n12:00:00 INFO    all is well\x1b[2J")
+    except ValueError:
+        make_handler("text").emit(logging.LogRecord("a", logging.ERROR, "", 1, "failed", (), sys.exc_info()))
+    first, *others = capsys.readouterr().err.split("\n")[:-1]
+    assert first.endswith("failed")
+    assert all(line.startswith("  ") and line.isprintable() for line in others)
+    assert others[-1] == "  12:00:00 INFO    all is well\\x1b[2J"
+
+
 def test_a_server_with_tokens_serves_who_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLLABDOC_TOKEN_KEY", "s" * 32)
     note = tmp_path / "note.txt"

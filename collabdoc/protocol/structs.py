@@ -73,6 +73,8 @@ class Structs:
     cuts: list[Id] = field(default_factory=list)
     """The clocks before which a client's text is cut, as far as they were asked for."""
     missing: list[str] = field(default_factory=list)
+    subdocument: Id | None = None
+    """One that the document lacks."""
 
 
 def read_structs(update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool) -> tuple[Structs, int]:
@@ -169,6 +171,8 @@ def _read_section(
             length, position = _read_content(content, update, position, parts)
             if content != _FORMAT:
                 structs.is_text = False
+                if content == _DOC and clock >= clocks.get(client, 0):
+                    structs.subdocument = (client, clock)
         if number >= next_step or needs:
             if needs:
                 structs.waits = True

@@ -9,7 +9,8 @@ nothing can read. What honest clients send keeps to narrower rules, and those ar
    in which it can be integrated; also where the document has the struct already, for yjs looks at it again and waits.
    Deleted ranges ascend and do not overlap: yrs walks the document for each of them.
 4. Strings are UTF-8; embedded JSON is JSON that both JavaScript and Rust accept (values.py).
-5. Nothing cuts a surrogate pair in two. yjs then puts U+FFFD for both halves; yrs loses count, and whoever gets the
+5. There is no subdocument: pycrdt 0.14.13 never frees a document that holds one.
+6. Nothing cuts a surrogate pair in two. yjs then puts U+FFFD for both halves; yrs loses count, and whoever gets the
    document from it afterwards has other clocks than those who were there.
 
 Source of the format: yjs `UpdateEncoderV1` / `readClientsStructRefs`, and yrs 0.2x for what it reads differently.
@@ -87,6 +88,9 @@ def check_update(
             _check_cut(section.client, clocks.get(section.client, 0), all_pairs)
         for client, clock in structs.cuts:
             _check_cut(client, clock, all_pairs)
+    if structs.subdocument is not None:
+        client, clock = structs.subdocument
+        raise Malformed(f"an update holds a subdocument, at {clock} of client {client}: subdocuments are not supported")
     if missing:
         raise MissingDependencies(missing[0])
     plan = make_plan(structs, clocks, deletes_position)
@@ -101,9 +105,14 @@ def cut_taken(update: bytes, read_clocks: Callable[[], Mapping[int, int]]) -> It
         return (update,)
     try:
         structs, _ = read_structs(update, {}, Parts(UNLIMITED), with_cuts=False)
-        return (update,) if structs.count <= WHOLE_STRUCTS else check_update(update, read_clocks()).cut(update)
+        if structs.count <= WHOLE_STRUCTS:
+            return (update,)
+        clocks = read_clocks()
+        structs, deletes_position = read_structs(update, clocks, Parts(UNLIMITED), with_cuts=False)
+        plan = None if structs.missing else make_plan(structs, clocks, deletes_position)
     except (IndexError, Malformed, MissingDependencies):
-        return (update,)  # taken before, under other rules
+        plan = None  # taken before, under other rules
+    return (update,) if plan is None else plan.cut(update)
 
 
 def find_pairs(update: bytes) -> Pairs:

@@ -69,7 +69,11 @@ class ApiHandler(RequestHandler):
         self.check_serving()
         origin = self.request.headers.get("Origin")
         writes = self.request.method not in ("GET", "HEAD")
-        if writes and origin and not origin_allowed(self.request, origin, self.context.settings.allow_origin):
+        if (
+            writes
+            and origin is not None
+            and not origin_allowed(self.request, origin, self.context.settings.allow_origin)
+        ):
             raise ApiError(403, f"a page of {origin:.100} may not change documents of this server")
         if writes and bearer_token(self.request) is None and self.request.cookies:
             self.check_csrf()

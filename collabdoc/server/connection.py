@@ -226,6 +226,7 @@ class Connection:
     def _on_close_frame(self, payload: bytes) -> None:
         self.close_code = int.from_bytes(payload[:2], "big") if payload else None
         if self._state is State.OPEN:
+            self._send_pongs()
             self.line.write(encode_close(self.close_code))
         if self._state is not State.CLOSED:
             self._say_last()

@@ -89,8 +89,14 @@ class Context:
 
 def origin_allowed(request: HTTPServerRequest, origin: str, allowed: Iterable[str]) -> bool:
     """A page may write to its own server, and to one that names it; everything else is another site's page."""
-    host = urlsplit(origin).netloc.lower()
-    return bool(host) and (host == request.host.lower() or origin.lower() in {each.lower() for each in allowed})
+    origin = origin.lower()
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    if not (parts.scheme and parts.netloc):
+        return False
+    return parts.netloc == request.host.lower() or origin in {each.lower() for each in allowed}
 
 
 def host_allowed(request: HTTPServerRequest, settings: Settings) -> bool:

@@ -34,13 +34,16 @@ class Handshake(WebSocketHandler):
             raise HTTPError(403)
         if self.context.draining:
             raise HTTPError(503)
+        origin = self.request.headers.get("Origin")
+        if origin is not None and not origin_allowed(self.request, origin, self.context.settings.allow_origin):
+            raise HTTPError(403)
         self._address = client_address(self.request, self.context.settings.trusted_proxies)
         if not self.context.has_place_for(self._address):
             self.context.refused[429] += 1
             raise HTTPError(429)
 
     def check_origin(self, origin: str) -> bool:
-        return origin_allowed(self.request, origin, self.context.settings.allow_origin)
+        return True  # `prepare` has looked: Tornado answers 500 to an origin that is no address
 
     def get_websocket_protocol(self) -> Any:
         # Of Tornado's own protocol object the connection has what a handler asks of it, and nothing else.

@@ -27,7 +27,7 @@ _LINE_IS_DOWN = re.compile(
 )
 
 _PROFILE = """([id, name, color]) => {
-  if (location.protocol === 'http:' && localStorage.getItem('collabdoc.profile') === null)
+  if (location.protocol === 'http:' && self.origin !== 'null' && localStorage.getItem('collabdoc.profile') === null)
     localStorage.setItem('collabdoc.profile', JSON.stringify({ id, name, color }))
 }"""
 

@@ -18,11 +18,11 @@ from tests.process import ServerProcess
 
 NAME = "guarded/plan.md"
 
-_SOCKET = """(url) => new Promise((resolve) => {
-  const socket = new WebSocket(url, ['collabdoc.v1'])
+_SOCKETS = """(base) => Promise.all(['/ws', '/yjs/guarded', '/hocuspocus'].map((path) => new Promise((resolve) => {
+  const socket = new WebSocket(base + path, path === '/ws' ? ['collabdoc.v1'] : [])
   socket.onopen = () => resolve('open')
   socket.onclose = () => resolve('closed')
-})"""
+})))"""
 
 # Each way in which a page may send something without being allowed to read the answer, and some in which it may not.
 _ATTACK = """async ([api, name]) => {
@@ -49,6 +49,34 @@ _ATTACK = """async ([api, name]) => {
   answers.push(await fetch(target, { credentials: 'include' }).then((answer) => answer.status, () => 'unread'))
   return answers
 }"""
+
+# A page in a sandbox is of no origin: it says "null", as pages from a file do.
+_FROM_A_SANDBOX = """async ([program, base]) => {
+  const frame = document.createElement('iframe')
+  frame.sandbox = 'allow-scripts'
+  frame.srcdoc = `<script>(${program})('${base}').then((said) => parent.postMessage(said, '*'))</script>`
+  const said = new Promise((resolve) => addEventListener('message', ({ data }) => resolve(data), { once: true }))
+  document.body.append(frame)
+  return said
+}"""
+
+# Each kind of page, those that tell of an error among them.
+_PAGES = [
+    "/",
+    "/d/guarded%2Fplan.md",
+    "/sign-in",
+    "/share",
+    "/nothing",
+    "/api/documents",
+    "/api/documents/guarded%2Fplan.md/content?format=html",
+    "/static/favicon.svg",
+]
+_FRAMES = """(addresses) => Promise.all(addresses.map((address) => new Promise((resolve) => {
+  const frame = document.createElement('iframe')
+  frame.onload = resolve
+  frame.src = address
+  document.body.append(frame)
+})))"""
 
 # The field's name and value make JSON of what a form sends as text.
 _FORM = """([api]) => {
@@ -106,13 +134,14 @@ def victim(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_page_of_another_origin_reaches_nothing(victim: Person, elsewhere: int, host: str) -> None:
-    api, socket = f"{victim.address}/api", victim.address.replace("http", "ws") + "/ws"
+    api, sockets = f"{victim.address}/api", victim.address.replace("http", "ws")
     # From its own page all of this works, so that a refusal means something.
-    assert victim.page.evaluate(_SOCKET, socket) == "open"
+    assert set(victim.page.evaluate(_SOCKETS, sockets)) == {"open"}
 
     victim.opens_another_tab()
     victim.page.goto(f"http://{host}:{elsewhere}/")
-    assert victim.page.evaluate(_SOCKET, socket) == "closed"
+    assert set(victim.page.evaluate(_SOCKETS, sockets)) == {"closed"}
+    assert set(victim.page.evaluate(_FROM_A_SANDBOX, [_SOCKETS, sockets])) == {"closed"}
     assert set(victim.page.evaluate(_ATTACK, [api, NAME])) == {"unread"}
     with victim.page.expect_navigation():
         victim.page.evaluate(_FORM, [api])
@@ -124,3 +153,12 @@ def test_a_page_of_another_origin_reaches_nothing(victim: Person, elsewhere: int
     assert [entry["links"] for entry in listed if entry["name"] == NAME] == [0]
     me = victim.context.request.get(f"{api}/session").json()
     assert me["open"] or me["user"]["id"] == "ana"
+
+
+def test_no_page_can_be_framed(victim: Person, elsewhere: int) -> None:
+    victim.page.goto(f"http://127.0.0.1:{elsewhere}/")
+    victim.page.evaluate(_FRAMES, [victim.address + page for page in _PAGES])
+    _, *frames = victim.page.frames
+    assert len(frames) == len(_PAGES)
+    for page, frame in zip(_PAGES, frames, strict=True):
+        assert frame.url.startswith("chrome-error:"), page

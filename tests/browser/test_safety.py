@@ -3,7 +3,11 @@
 That no page ran a foreign script, opened a dialog or broke the Content-Security-Policy is what `Watch` looks at.
 """
 
+import asyncio
 import re
+import threading
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -14,11 +18,38 @@ from collabdoc.content import import_content
 from collabdoc.transfer import ServerPlace
 from tests.browser.conftest import People
 from tests.browser.proxy import Network
-from tests.browser.story import Person, Watch
+from tests.browser.story import PATIENCE_MS, Person, Watch
 from tests.process import ServerProcess
 
 MARKUP = "<img src=x onerror=\"alert('run')\"><script>alert('run')</script>"
-SCRIPTS = ["javascript:alert('run')", " java\nscript:alert('run')", "data:text/html,<script>alert('run')</script>"]
+SCRIPTS = [
+    "javascript:alert('run')",
+    " java\nscript:alert('run')",
+    "data:text/html,<script>alert('run')</script>",
+    "JaVaScRiPt:alert('run')",
+    "\x01\x1fjavascript:alert('run')",
+    "java\t\x00script:alert('run')",
+    "\u200b\u202ejavascript:alert('run')",
+    "javascript\n:alert('run')",
+    "vbscript:msgbox('run')",
+    " vb\tscript:msgbox('run')",
+    "data:text/html;base64,PHNjcmlwdD5hbGVydCgncnVuJyk8L3NjcmlwdD4=",
+    "\tDATA:text/html,<script>alert('run')</script>",
+    "blob:null/run",
+    "file:///etc/passwd",
+    "view-source:javascript:alert('run')",
+]
+HOSTILE_PRESENCE: list[dict[str, Any]] = [
+    {"user": {"name": MARKUP, "color": "red;background:url(//x)", "id": MARKUP}},
+    {
+        "user": {"name": "\u202e" + "x" * 10_000, "color": "#fff\" onload=alert('run')"},
+        "cursor": {"anchor": 1, "head": -1},
+    },
+    {"user": {"name": {"toString": "x"}, "color": ["#ffffff"], "verified": True}, "cursor": "here"},
+    {"user": [MARKUP], "cursor": {"anchor": {"type": None, "tname": MARKUP, "item": {}}, "head": None}},
+    {"user": {"name": "__proto__", "id": "constructor", "color": "#000000"}, "__proto__": {"x": 1}, "cursor": [1, [2]]},
+    {"user": None, "selection": MARKUP},
+]
 
 
 def test_markup_in_a_title_is_shown_as_the_letters_it_is(ana: Person, ben: Person) -> None:
@@ -59,22 +90,60 @@ def test_markup_in_a_name_is_shown_as_the_letters_it_is(people: People, ana: Per
     assert color.startswith("#")
 
 
-@pytest.mark.parametrize("address", SCRIPTS)
-def test_a_link_to_a_script_leads_nowhere(
-    ana: Person, network: Network, shared_server: ServerProcess, address: str
-) -> None:
-    name = f"safety/link-{SCRIPTS.index(address)}"
-    network.run(_write_link(shared_server.url, name, address))
-    ana.opens(name)
-    link = ana.editor.locator("a")
-    expect(link).to_have_text("click here")
-    assert link.get_attribute("href") is None
-    link.click()
-    link.click(modifiers=["ControlOrMeta"])
-    link.click(button="middle")
+def test_links_to_scripts_lead_nowhere(ana: Person, network: Network, shared_server: ServerProcess) -> None:
+    network.run(_write_links(shared_server.url, "safety/links"))
+    ana.opens("safety/links")
+    links = ana.editor.locator("a")
+    expect(links).to_have_text(["click here"] * len(SCRIPTS))
+    expect(ana.editor.locator("a[href]")).to_have_count(0)
+    for paragraph in ana.editor.locator("p").all():
+        for how in ({}, {"modifiers": ["ControlOrMeta"]}, {"button": "middle"}):
+            paragraph.click(position={"x": 20, "y": 10}, **how)
     ana.types("still here")
     ana.sees("still here")
     assert len(ana.context.pages) == 1
+
+
+def test_an_exported_page_runs_nothing_where_the_server_shows_it(
+    ana: Person, network: Network, shared_server: ServerProcess, watch: Watch
+) -> None:
+    watch.tolerates("Applying inline style violates")  # shown by the server, it has no style either
+    network.run(_write_links(shared_server.url, "safety/export", MARKUP))
+    ana.visits("/api/documents/safety%2Fexport/content?format=html")
+    expect(ana.page.locator("body")).to_contain_text(MARKUP)
+    expect(ana.page.get_by_text("click here")).to_have_count(len(SCRIPTS))
+    expect(ana.page.locator("a, script, img, [onerror]")).to_have_count(0)
+
+
+def test_presence_of_any_shape_is_shown_as_letters_or_not_at_all(
+    ana: Person, network: Network, shared_server: ServerProcess
+) -> None:
+    ana.opens_new("safety/presence")
+    ana.types("words")
+    ana.status_is("saved")
+
+    async def be_present() -> None:
+        async with AsyncExitStack() as stack:
+            for state in HOSTILE_PRESENCE:
+                client = await stack.enter_async_context(connect(shared_server.url))
+                document = await client.open("safety/presence")
+                document.awareness.say(state)
+            shown.set()
+            await asyncio.to_thread(seen.wait)
+
+    shown, seen = threading.Event(), threading.Event()
+    mallory = threading.Thread(target=asyncio.run, args=(be_present(),), name="mallory")
+    mallory.start()
+    try:
+        assert shown.wait(PATIENCE_MS / 1000)
+        avatars = ana.on("avatars")
+        expect(avatars.locator("[title*='<img src=x']")).to_have_count(1)
+        expect(avatars.locator("img, script, [onload], [style*=url]")).to_have_count(0)
+        ana.types(" still here")
+        ana.sees("words still here")
+    finally:
+        seen.set()
+        mallory.join()
 
 
 def test_the_link_field_takes_no_script(ana: Person) -> None:
@@ -167,13 +236,15 @@ async def _write_newer(url: str, name: str) -> None:
         await document.saved()
 
 
-async def _write_link(url: str, name: str, address: str) -> None:
-    text = XmlText("click here")
-    await _write(url, name, XmlElement("paragraph", contents=[text]))
+async def _write_links(url: str, name: str, *texts: str) -> None:
+    """Each address in a paragraph of its own, and these texts before."""
+    blocks = [XmlElement("paragraph", contents=[XmlText(text)]) for text in (*texts, *["click here"] * len(SCRIPTS))]
+    await _write(url, name, *blocks)
     async with connect(url) as client:
         document = await client.open(name)
-        paragraph = document.doc.get("default", type=XmlFragment).children[0]
-        paragraph.children[0].format(0, len("click here"), {"link": {"href": address}})
+        paragraphs = list(document.doc.get("default", type=XmlFragment).children)[len(texts) :]
+        for paragraph, address in zip(paragraphs, SCRIPTS, strict=True):
+            paragraph.children[0].format(0, len("click here"), {"link": {"href": address}})
         await document.saved()
 
 

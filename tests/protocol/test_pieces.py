@@ -13,10 +13,10 @@ from collabdoc.protocol import pieces, structs
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.pieces import WHOLE_STRUCTS
 from collabdoc.protocol.structs import STEP_STRUCTS
-from collabdoc.protocol.update import UpdateInfo, check_update
+from collabdoc.protocol.update import UpdateInfo, check_update, cut_taken
 from collabdoc.protocol.values import Parts
 from tests.protocol.company import write_together
-from tests.protocol.crafting import after, first, garbage, section, update
+from tests.protocol.crafting import after, first, garbage, section, string, update
 
 ROOTS: dict[str, Any] = {"text": Text, "list": Array, "map": Map, "xml": XmlFragment}
 
@@ -64,6 +64,15 @@ def test_a_large_update_comes_in_pieces_and_its_deletes_at_last() -> None:
 
 def read_sections(piece: bytes) -> list[structs.Section]:
     return structs.read_structs(piece, {}, Parts(10**6), with_cuts=False)[0].sections
+
+
+def test_a_log_that_holds_a_subdocument_is_loaded_in_pieces_as_it_was_taken() -> None:
+    subdocument = b"\x09\x01\x01d" + string("guid") + b"\x7e"
+    letters = (after(1, clock, "x") for clock in range(WHOLE_STRUCTS))
+    large = update(section(2, 0, subdocument), section(1, 0, first("x"), *letters))
+    taken = list(cut_taken(large, dict))
+    assert len(taken) == 4, "three pieces, and the deletes"
+    assert clocks_of(doc_of(taken)) == clocks_of(doc_of([large]))
 
 
 def test_structs_come_after_what_they_refer_to() -> None:

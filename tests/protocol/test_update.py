@@ -155,6 +155,17 @@ def test_a_loaded_snapshot_that_the_reader_would_refuse_is_still_served() -> Non
     assert find_pairs(old) == {}
 
 
+def test_a_subdocument_that_the_document_has_may_stay_and_come_again() -> None:
+    """It was taken before subdocuments were refused; what Yjs sends of such a document may hold it again."""
+    holds_one = update(section(1, 0, first("a"), b"\x09\x01\x01d" + string("guid") + b"\x7e"))
+    for document in (Document(holds_one), Document(EMPTY_UPDATE, [holds_one])):
+        assert not document.apply(holds_one, document.check(holds_one))
+        more = update(section(1, 2, after(1, 0, "b")))
+        assert document.apply(more, document.check(more))
+        with pytest.raises(Malformed, match="subdocument, at 3 of client 1"):
+            document.check(update(section(1, 3, b"\x09\x01\x01d" + string("other") + b"\x7e")))
+
+
 N = 5_000
 SHAPES = {
     "sections that each wait for the next": update(

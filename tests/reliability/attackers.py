@@ -88,7 +88,7 @@ class Attackers:
                 for number in range(1, 50):
                     roll = random.random()
                     if roll < 0.6:
-                        said = frame(dialect.edit(number, grammar.update(clocks)))
+                        said = frame(dialect.edit(document, number, grammar.update(clocks)))
                         self.sent["updates"] += 1
                     elif roll < 0.9:
                         said = frame(damage(random, random.choice(dialect.traffic), dialect.traffic))
@@ -142,17 +142,20 @@ class Attackers:
 
 
 def frame(message: bytes, opcode: int = BINARY) -> bytes:
-    """A frame of a client, masked with zeros."""
-    if len(message) < 126:
-        return bytes((0x80 | opcode, 0x80 | len(message))) + bytes(4) + message
-    if len(message) < 2**16:
-        return bytes((0x80 | opcode, 0xFE)) + len(message).to_bytes(2, "big") + bytes(4) + message
-    return bytes((0x80 | opcode, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
+    """A frame of a client."""
+    return masked(0x80 | opcode, message)
 
 
-def handshake(
-    path: str, subprotocol: str | None, token: str | None = None, *, offers_deflate: bool = True
-) -> bytes:
+def masked(head: int, payload: bytes) -> bytes:
+    """A frame of a client, masked with zeros; `head` is its first byte."""
+    if len(payload) < 126:
+        return bytes((head, 0x80 | len(payload))) + bytes(4) + payload
+    if len(payload) < 2**16:
+        return bytes((head, 0xFE)) + len(payload).to_bytes(2, "big") + bytes(4) + payload
+    return bytes((head, 0xFF)) + len(payload).to_bytes(8, "big") + bytes(4) + payload
+
+
+def handshake(path: str, subprotocol: str | None, token: str | None = None, *, offers_deflate: bool = True) -> bytes:
     """What a client says first on a connection that is to be a WebSocket."""
     lines = [
         f"GET {path} HTTP/1.1".encode(),
@@ -184,9 +187,16 @@ async def _listen(reader: asyncio.StreamReader) -> None:
         pass
 
 
+def server_core() -> int:
+    """Where a server runs that is attacked."""
+    return min(os.sched_getaffinity(0))
+
+
 def attack(port: int, seed: int, seconds: float) -> Counter[str]:
-    """In a process of its own, behind the one that measures."""
+    """In a process of its own, behind the one that measures, and away from the server's core."""
     os.nice(10)
+    if others := os.sched_getaffinity(0) - {server_core()}:
+        os.sched_setaffinity(0, others)
     attackers = Attackers(port, seed)
     asyncio.run(attackers.run(seconds))
     return attackers.sent

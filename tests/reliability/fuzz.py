@@ -6,6 +6,11 @@ Each input may be refused with the reader's own error, and nothing else; none ma
 process may not grow. Updates that pass the strict reader are applied; where pycrdt fails over one, the document has to
 load again from those before it. It is then read as a newcomer would, and compacted: the log may be kept instead, but
 there is no snapshot of something else. Whatever stands still is ended by the system, and its input is printed.
+
+yrs walks its maps in another order each time, so that a seed gives other updates, and the same updates another end now
+and then. An input of `updates` is therefore all that its document took and the update, in msgpack; to try it again:
+
+    python -m tests.reliability.fuzz --again HEX [--inputs 1000]
 """
 
 import argparse
@@ -170,8 +175,8 @@ def updates(random: Random) -> Iterator[tuple[bytes, Callable[[], str]]]:
             else:
                 update = random.randbytes(random.randint(0, 200))
 
-            yield update, partial(life.take, update)
-        yield life.document.diff(b"\x00"), life.end
+            yield msgpack.packb([*life.log, update]), partial(life.take, update)
+        yield msgpack.packb(life.log), life.end
 
 
 class _Life:
@@ -179,29 +184,45 @@ class _Life:
 
     def __init__(self) -> None:
         self.document = Document()
-        self._log: list[bytes] = []
+        self.log: list[bytes] = []
 
     def take(self, update: bytes) -> str:
         info = self.document.check(update, max_parts=150_000)
         try:
             if self.document.apply(update, info):
-                self._log.append(update)
+                self.log.append(update)
         except DocumentBroken:
-            self.document = Document(EMPTY_UPDATE, self._log)
+            self.document = Document(EMPTY_UPDATE, self.log)
             return "loaded anew"
         return ACCEPTED
 
     def end(self) -> str:
         """Newcomers and the next life have what this one has."""
         if Document(self.document.diff(b"\x00")).clocks != self.document.clocks:
-            raise Failed(f"a newcomer has other clocks, after {[update.hex() for update in self._log]}")
+            raise Failed(f"a newcomer has other clocks, after {[update.hex() for update in self.log]}")
         try:
-            snapshot = compact(EMPTY_UPDATE, self._log)
+            snapshot = compact(EMPTY_UPDATE, self.log)
         except DocumentBroken:
             return "not compacted"
         if Document(snapshot).clocks != self.document.clocks:
-            raise Failed(f"a snapshot has other clocks, after {[update.hex() for update in self._log]}")
+            raise Failed(f"a snapshot has other clocks, after {[update.hex() for update in self.log]}")
         return "compacted"
+
+
+def again(known: bytes, _: Random) -> Iterator[tuple[bytes, Callable[[], str]]]:
+    """The last update of an input of `updates`, each time in a new document that took those before it."""
+
+    def take() -> str:
+        life = _Life()
+        *log, update = msgpack.unpackb(known)
+        for each in log:
+            life.take(each)
+        became = life.take(update)
+        life.end()
+        return became
+
+    while True:
+        yield known, take
 
 
 def presence(random: Random) -> Iterator[tuple[bytes, Callable[[], str]]]:
@@ -282,7 +303,7 @@ def run(target: str, inputs: int, seed: int, underway: Underway) -> Counter[str]
         except ProtocolError:
             counts[REFUSED] += 1
         except BaseException as error:
-            raise Failed(f"{target}: {data.hex()[:2000]}: {error!r}") from error
+            raise Failed(f"{target}: {data.hex()}: {error!r}") from error
         underway.end()
         if number % _CHECKED_EVERY == 0:
             signal.alarm(ENDED_AFTER_S)
@@ -290,7 +311,7 @@ def run(target: str, inputs: int, seed: int, underway: Underway) -> Counter[str]
                 memory_bytes = _memory_bytes()
         now_s = time.thread_time()
         if now_s - began_s > LONG_S:
-            raise Failed(f"{target}: {now_s - began_s:.2f} s for {data.hex()[:2000]} after {before.hex()[:200]}")
+            raise Failed(f"{target}: {now_s - began_s:.2f} s for {data.hex()} after {before.hex()[:200]}")
         began_s = now_s
     signal.alarm(0)
     if (grown := _memory_bytes() - memory_bytes) > MEMORY_DRIFT_BYTES:
@@ -326,9 +347,13 @@ def run_apart(target: str, inputs: int, seed: int) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=100_000, help="for each reader (default: 100000)")
-    parser.add_argument("--seed", type=int, default=1, help="replays the same inputs (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="replays the inputs of all but `updates` (default: 1)")
     parser.add_argument("--only", nargs="*", default=list(TARGETS), choices=list(TARGETS), help="these readers alone")
+    parser.add_argument("--again", type=bytes.fromhex, metavar="HEX", help="an input of `updates`, and nothing else")
     arguments = parser.parse_args()
+    if arguments.again:
+        TARGETS["again"] = partial(again, arguments.again)
+        arguments.only = ["again"]
     good = [run_apart(target, arguments.inputs, arguments.seed) for target in arguments.only]
     sys.exit(0 if all(good) else 1)
 

@@ -1,10 +1,13 @@
 """The short forms of `fuzz.py` and `fuzz_server.py`."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
+import msgpack
 import pytest
 
+from tests.protocol import crafting
 from tests.reliability import fuzz, fuzz_server
 
 
@@ -26,5 +29,16 @@ def test_harm_is_found(bad: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.
     assert "abcd" in capfd.readouterr().out
 
 
+def test_an_update_that_did_harm_can_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first = crafting.update(crafting.section(1, 0, crafting.first("a")))
+    second = crafting.update(crafting.section(2, 0, crafting.after(1, 0, "b")))
+    for known, became in (([first, second], "accepted"), ([second], "refused")):
+        monkeypatch.setitem(fuzz.TARGETS, "again", partial(fuzz.again, msgpack.packb(known)))
+        assert fuzz.run_apart("again", inputs=3, seed=1)
+        assert f"3 {became}" in capfd.readouterr().out
+
+
 def test_bystanders_of_an_attack_lose_nothing(tmp_path: Path) -> None:
-    assert asyncio.run(fuzz_server.run(seconds=3, seed=1, data=tmp_path)) == []
+    assert asyncio.run(fuzz_server.run(seconds=3, seed=1, data=tmp_path / "data")) == []

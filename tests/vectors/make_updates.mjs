@@ -110,10 +110,12 @@ story('XML', replica(17), (doc) => {
   fragment.delete(0, 1)
 })
 
-story('subdocument', replica(18), (doc) => {
+const withSubdocument = replica(18)
+const subdocument = edits(withSubdocument, (doc) => {
   doc.getMap('docs').set('a', new Y.Doc({ guid: 'guid-a', autoLoad: true, meta: { x: 1 } }))
   doc.getMap('docs').delete('a')
 })
+vector('what is left of a subdocument that was deleted', [], Y.encodeStateAsUpdate(withSubdocument))
 
 story('collected garbage', replica(19), (doc) => {
   const list = doc.getArray('list')
@@ -233,6 +235,8 @@ refuse('content of no kind', 'Malformed', update([section(1, 0, [11, ...root(), 
 refuse('JSON content, which yrs misreads', 'Malformed', update([section(1, 0, [2, ...root(), 1, ...string('1')])]))
 refuse('a format in a map, which makes yrs panic', 'Malformed', update([section(1, 0, [0x26, ...root('meta'), ...string('title'), ...string('b'), ...string('1')])]))
 refuse('text in a map', 'Malformed', update([section(1, 0, [0x24, ...root('meta'), ...string('title'), ...string('ab')])]))
+refuse('a subdocument', 'Malformed', subdocument[0])
+refuse('a subdocument that is deleted at once', 'Malformed', Y.mergeUpdates(subdocument))
 for (const [name, json] of Object.entries({
   'no JSON': '{',
   'JSON that is undefined': 'undefined',
