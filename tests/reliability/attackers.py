@@ -68,13 +68,13 @@ class Attackers:
         document = random.choice(DOCUMENTS)
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
-            writer.write(_handshake(dialect.path(document), dialect.subprotocol))
+            writer.write(handshake(dialect.path(document), dialect.subprotocol))
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"".join(map(frame, dialect.opening(document))))
             clocks: dict[int, int] = {}
             async with asyncio.timeout(_ANSWERED_S):
                 while not clocks:
-                    opcode, message = await _read_frame(reader)
+                    opcode, message = await read_frame(reader)
                     if opcode == CLOSE:
                         return
                     if (found := dialect.clocks(message)) is not None:
@@ -148,7 +148,8 @@ def frame(message: bytes) -> bytes:
     return bytes((0x80 | BINARY, 0xFF)) + len(message).to_bytes(8, "big") + bytes(4) + message
 
 
-def _handshake(path: str, subprotocol: str | None) -> bytes:
+def handshake(path: str, subprotocol: str | None) -> bytes:
+    """What a client says first on a connection that is to be a WebSocket."""
     lines = [
         f"GET {path} HTTP/1.1".encode(),
         b"Host: localhost",
@@ -163,7 +164,8 @@ def _handshake(path: str, subprotocol: str | None) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-async def _read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """The opcode and payload of a frame of a server."""
     first, length = await reader.readexactly(2)
     if length >= 126:
         length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
