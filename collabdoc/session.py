@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from collabdoc.auth import Action, Credentials, Grant
 from collabdoc.awareness import join
 from collabdoc.document import state_vector_before
-from collabdoc.errors import ProtocolError
+from collabdoc.errors import MissingDependencies, NotAllowed, Overloaded, ProtocolError
 from collabdoc.protocol.messages import Awareness, Closed, Mode, Open, Rejected, Saved, ServerMessage
 from collabdoc.protocol.update import UpdateInfo
 
@@ -223,6 +223,26 @@ class Session:
         if not self.closed:
             self._rejected.append(Rejected(self.channel, update_id, error.code, error.reason))
             self._put_more()
+
+    def refuse(self, update_id: int, error: ProtocolError) -> None:
+        """An edit was not taken: tell its author, and what is to be done about it."""
+        match error:
+            case NotAllowed():
+                self.reject(update_id, error)
+            case Overloaded():
+                self.must_reopen = True
+                self.reject(update_id, error)
+            case MissingDependencies() if self.asked_to_resync:
+                self.reject(update_id, error)
+                self.close(error)
+            case MissingDependencies() if self.resyncs:
+                self.asked_to_resync = self.must_resync = True
+            case MissingDependencies():
+                self.asked_to_resync = True
+                self.close(Overloaded(f"{error.reason}: open again, and send what the server lacks"))
+            case _:
+                self.reject(update_id, error)
+                self.close(error)
 
     def close(self, error: ProtocolError) -> None:
         """Say why and end; the driver sees `closed` and lets the session go."""

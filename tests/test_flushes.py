@@ -12,6 +12,7 @@ from collabdoc.config import Limits
 from collabdoc.document import Document
 from collabdoc.flushes import Flushes, Slot
 from collabdoc.guard import Guard
+from collabdoc.lane import Lane
 from collabdoc.protocol.messages import Awareness, Open, Update
 from collabdoc.room import Room
 from collabdoc.session import Announcement, Batch, Delivery, Session
@@ -35,6 +36,7 @@ class Stand:
         self.fault: Callable[[bytes], None] | None = None
         self.flushes = Flushes(
             Turn(),
+            Lane(monotonic=lambda: self.now_s),
             cast(Writer, self),
             limits,
             committed=lambda *_: None,

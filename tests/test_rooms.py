@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from collabdoc.errors import (
     StoreStopped,
 )
 from collabdoc.helper import Helper
+from collabdoc.lane import Lane
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
 from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
@@ -143,6 +145,7 @@ async def house(folder: Path, **limits: float) -> AsyncIterator[House]:
             built.limits,
             server="test",
             turn=Turn(),
+            lane=Lane(monotonic=time.monotonic),
             underway=Underway(built.limits.update_bytes),
             quarantine=built.quarantine,
             monotonic=lambda: built.now_s,

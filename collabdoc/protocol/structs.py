@@ -15,10 +15,13 @@ from typing import NamedTuple
 from collabdoc.errors import Malformed
 from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint
 from collabdoc.protocol.values import Parts, skip_any, skip_json
+from collabdoc.steps import Steps, finish
 
 MAX_CLOCK = 2**31 - 1
 STEP_STRUCTS = 100
 """Structs that go to pycrdt at once: of two neighbours that can be one it makes one by copying all that follow."""
+_TURN_STRUCTS = 10 * STEP_STRUCTS
+"""Structs that are read in one step."""
 _SECTION_PARTS, _WAIT_PARTS = 10, 5
 """What a section, and a struct that waits for another section, counts: it takes so many times as long as a struct."""
 
@@ -80,11 +83,18 @@ def read_structs(update: bytes, clocks: Mapping[int, int], parts: Parts, *, with
 
     Raises `Malformed`, `TooLarge`, and an `IndexError` where the bytes end too early.
     """
+    return finish(read_structs_in_steps(update, clocks, parts, with_cuts=with_cuts))
+
+
+def read_structs_in_steps(
+    update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool
+) -> Steps[tuple[Structs, int]]:
+    """The same in short steps."""
     structs = Structs()
     count, position = read_varuint(update, 0)
     parts.take(_SECTION_PARTS * count)
     seen: set[int] = set()
-    for _ in range(count):
+    for number in range(1, count + 1):
         structs_count, begin = read_varuint(update, position)
         client, position = read_varuint(update, begin)
         own = update[begin:position]
@@ -100,16 +110,22 @@ def read_structs(update: bytes, clocks: Mapping[int, int], parts: Parts, *, with
         seen.add(client)
         parts.take(structs_count)
         structs.count += structs_count
-        section = Section(client, clock, structs_count)
+        section = Section(client, clock, structs_count, end=clock)
         structs.sections.append(section)
-        position = _read_section(update, position, own, section, structs, clocks, parts, with_cuts=with_cuts)
+        for first in range(0, structs_count, _TURN_STRUCTS):
+            if first or number % _TURN_STRUCTS == 0:
+                yield
+            some = range(first, min(first + _TURN_STRUCTS, structs_count))
+            position = _read_some(update, position, own, some, section, structs, clocks, parts, with_cuts=with_cuts)
+        section.end_position = position
     return structs, position
 
 
-def _read_section(
+def _read_some(
     update: bytes,
     position: int,
     own: bytes,
+    numbers: range,
     section: Section,
     structs: Structs,
     clocks: Mapping[int, int],
@@ -117,9 +133,9 @@ def _read_section(
     *,
     with_cuts: bool,
 ) -> int:
-    clock, client = section.start, section.client
-    next_step = 0
-    for number in range(section.count):
+    clock, client = section.end, section.client
+    next_step = numbers.start
+    for number in numbers:
         begin = position
         info = update[position]
         content = info & _CONTENT
@@ -178,7 +194,7 @@ def _read_section(
         clock += length
         if clock > MAX_CLOCK:
             raise Malformed(f"an update takes client {client} past the clock 2^31 - 1")
-    section.end, section.end_position = clock, position
+    section.end = clock
     return position
 
 

@@ -20,6 +20,7 @@ from collabdoc.client.document import LiveDocument
 from collabdoc.config import Settings
 from collabdoc.errors import CollabdocError
 from collabdoc.helper import Helper
+from collabdoc.lane import Lane
 from collabdoc.links import Links
 from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
@@ -88,6 +89,7 @@ class Engine:
                     *(store, reader, writer, helper, limits),
                     server=server,
                     turn=turn,
+                    lane=Lane(monotonic=time.monotonic),
                     underway=self._underway,
                     quarantine=quarantine,
                 )

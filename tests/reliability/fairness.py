@@ -157,7 +157,7 @@ async def run(
         for pair in pairs:
             await pair.connect(server.port)
 
-        async def type_until(is_over: "asyncio.Future[None] | None", until_s: float) -> None:
+        async def type_until(is_over: "asyncio.Future[int] | None", until_s: float) -> None:
             while time.monotonic() < until_s and not (is_over is not None and is_over.done()):
                 await asyncio.gather(*(pair.types() for pair in pairs))
                 await asyncio.sleep(_EVERY_S)

@@ -111,10 +111,10 @@ class Attack:
 
 
 def backwards(client: int, structs: int) -> bytes:
-    """Letters typed each before the one before: none can be joined with another."""
+    """Letters typed each before the one before, in a text of its own: none can be joined with another."""
     own = uint(client)
     rest = (b"\x44" + own + uint(number) + b"\x01a" for number in range(structs - 1))
-    return update(section(client, 0, first("a"), *rest))
+    return update(section(client, 0, b"\x04\x01" + string(f"by {client}") + b"\x01a", *rest))
 
 
 def _one_string(client: int) -> list[bytes]:
