@@ -10,9 +10,9 @@ from collabdoc.session import Batch, Session
 
 @dataclass(slots=True)
 class Edit:
-    """`update` is None where it held nothing new and only wants its SAVED."""
+    """`update` is empty where it held nothing new and only wants its SAVED."""
 
-    update: bytes | None
+    update: bytes
     info: UpdateInfo | None
     session: Session | None
     id: int = 0
@@ -45,7 +45,6 @@ def make_batch(seq: int, edits: Iterable[Edit]) -> Batch:
     infos: list[UpdateInfo] = []
     own: dict[Session, list[int]] = {}
     for place, edit in enumerate(edits):
-        assert edit.update is not None
         assert edit.info is not None
         updates.append(edit.update)
         infos.append(edit.info)

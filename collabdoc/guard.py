@@ -54,7 +54,7 @@ class Guard:
             self._underway.end()
 
     def apply_in_steps(self, document: Document, update: bytes) -> Steps[tuple[bool, UpdateInfo]]:
-        """The same for any update, in short steps, between which nobody else reads or edits the document.
+        """The same for any update, in short steps: between two of them others may edit the document, not read it.
 
         Raises `TooSlow` where all steps together take pycrdt longer than `apply_s`.
         """

@@ -20,6 +20,7 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.LOADING, "loaded"): State.ACTIVE,
     (State.ACTIVE, "broke"): State.LOADING,
     (State.ACTIVE, "takes"): State.TAKING,
+    (State.TAKING, "takes"): State.TAKING,
     (State.TAKING, "taken"): State.ACTIVE,
     (State.TAKING, "broke"): State.LOADING,
     (State.ACTIVE, "drain"): State.DRAINING,

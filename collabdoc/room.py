@@ -6,7 +6,8 @@
 4. The watermark of a batch is the last committed entry before it, so it is true whatever gets lost afterwards.
 5. After pycrdt failed, nothing reads the document until `reload`; edits that arrive meanwhile are held, within a bound.
    Who asked for what it failed over is closed: asking again at once would break the next copy too.
-6. A large edit is taken by `take_held`, in short steps. Until its end it is the same: nothing reads, edits are held.
+6. A large edit is taken by `take_held`, in short steps. Until its end nothing reads the document, for it may yet be
+   given up. Small edits of others are taken between two steps; its author's are held.
 """
 
 from collections import deque
@@ -76,7 +77,7 @@ class Room:
         self._gathered: list[Edit] = []
         self._uncommitted: deque[Edit] = deque()
         self._present_changed: set[int] = set()
-        self._held = Held(limits.held_bytes)
+        self._held = Held(max_bytes=limits.document_bytes, max_bytes_behind=limits.held_bytes)
 
     @property
     def clocks(self) -> Mapping[int, int]:
@@ -126,23 +127,23 @@ class Room:
                 session.close(error)
         elif message.id != session.last_id + 1:
             session.close(Malformed(f"read the update id {message.id}, expected {session.last_id + 1}"))
-        elif self.state in BUSY:
-            session.last_id = message.id
-            self._hold(session, message)
         else:
             session.last_id = message.id
-            self._receive_update(session, message)
+            if self.state in BUSY and self._must_wait(session):
+                self._hold(session, message)
+            else:
+                self._receive_update(session, message)
 
     def take_held(self) -> Steps[None]:
         """While the room is TAKING: take the edits that wait, in short steps."""
-        while self.is_taking and (held := self._held.take()):
-            session, message = held
-            if session.closed:
-                continue
-            for _ in self._receive_in_steps(session, message):
+        while self.is_taking and (held := self._held.first()):
+            for _ in () if held[0].closed else self._receive_in_steps(*held):
                 yield
-                if self.state is not State.TAKING:  # closed, or draining: its author keeps it
+                if (
+                    self.state is not State.TAKING
+                ):  # it broke, and is received again; or it ends, and its author keeps it
                     return
+            self._held.drop_first()
         if self.is_taking:
             self.state = transition(self.state, "taken")
             for session in self.sessions:
@@ -158,7 +159,7 @@ class Room:
             raise Overloaded("the document is not open for edits now, try again")
         if reason := self.guard.read_only:
             raise NotAllowed(reason)
-        if not self._take_edit(update, session=None, done=done):
+        if not self._take_edit(Edit(update, None, None, done=done)):
             raise TooLarge("an edit of the server's own is taken at once, and this one is too large for that")
 
     def flush(self) -> Flush:
@@ -184,9 +185,9 @@ class Room:
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
         waiting = self._uncommitted
-        while count or (waiting and waiting[0].update is None):
+        while count or (waiting and not waiting[0].update):
             entry = waiting.popleft()
-            if entry.update is not None:
+            if entry.update:
                 count -= 1
                 self._recent.append(entry.update)
             entry.acknowledge()
@@ -256,7 +257,7 @@ class Room:
             if missed is None:
                 update = self._lacking(opening.state_vector)
             else:
-                newest = [entry.update for entry in self._uncommitted if entry.update is not None]
+                newest = [entry.update for entry in self._uncommitted if entry.update]
                 update = self._openings.get(opening.seq, lambda: merge(missed + newest))
         encoding = None
         if opening.accepts == DEFLATE and self._limits.deflate_least_bytes <= len(update) <= self._limits.deflate_bytes:
@@ -288,7 +289,7 @@ class Room:
             ):
                 raise NotAllowed(reason)
             if self._is_next(session):
-                if self._take_edit(message.update, session=session, id_=message.id):
+                if self._take_edit(Edit(message.update, None, session, message.id)):
                     session.asked_to_resync = False
                 else:
                     self._put_off(session, message)
@@ -322,6 +323,10 @@ class Room:
         self.state = transition(self.state, "takes")
         self._hold(session, message)
 
+    def _must_wait(self, session: Session) -> bool:
+        """Whether an edit has to wait: for one before it, or until it can be looked up in the document."""
+        return self.state is State.LOADING or session in self._held or self._why_read_only(session) is not None
+
     def _is_next(self, session: Session) -> bool:
         """Whether an edit is what its session has to send now."""
         if session.must_resync:
@@ -335,20 +340,18 @@ class Room:
             return "this document is open for reading only"
         return self.guard.read_only
 
-    def _take_edit(
-        self, update: bytes, *, session: Session | None, id_: int = 0, done: Callable[[], None] | None = None
-    ) -> bool:
+    def _take_edit(self, edit: Edit) -> bool:
         """False where it takes several steps."""
-        self._check_room_for(update)
+        self._check_room_for(edit.update)
         try:
-            applied = self.guard.apply(self._document, update)
+            applied = self.guard.apply(self._document, edit.update)
         except DocumentBroken as error:
             self._break()
             raise Malformed(error.told) from error
         if applied is None:
             return False
-        is_new, info = applied
-        self._note_taken(Edit(update, info, session, id_, done), is_new=is_new)
+        is_new, edit.info = applied
+        self._note_taken(edit, is_new=is_new)
         return True
 
     def _check_room_for(self, update: bytes) -> None:
@@ -357,19 +360,17 @@ class Room:
         if self.size_bytes + len(update) > self._limits.document_bytes:
             raise TooLarge(f"the document would pass its limit of {self._limits.document_bytes} bytes")
 
-    def _note_taken(self, entry: Edit, *, is_new: bool) -> None:
+    def _note_taken(self, edit: Edit, *, is_new: bool) -> None:
         if is_new:
-            assert entry.update is not None
             self._openings.forget()
-            self.size_bytes += len(entry.update)
-            self._gathered.append(entry)
-            self._uncommitted.append(entry)
-            return
-        entry.update = entry.info = None
-        if self._uncommitted:
-            self._uncommitted.append(entry)
+            self.size_bytes += len(edit.update)
+            self._gathered.append(edit)
+        elif self._uncommitted:
+            edit.update = b""
         else:
-            entry.acknowledge()
+            edit.acknowledge()
+            return
+        self._uncommitted.append(edit)
 
     def _take_meta(self) -> Meta | None:
         if self.state in BUSY:

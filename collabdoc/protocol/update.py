@@ -80,7 +80,7 @@ def check_update(
 def check_in_steps(
     update: bytes, clocks: Mapping[int, int], pairs: Pairs | None = None, *, max_parts: int = UNLIMITED
 ) -> Steps[UpdateInfo]:
-    """The same in short steps, between which `clocks` and `pairs` stay as they are."""
+    """The same in short steps; `clocks` and `pairs` may grow between two of them."""
     parts = Parts(max_parts)
     try:
         with_cuts = bool(pairs) or _has_pairs(update)
@@ -104,7 +104,7 @@ def check_in_steps(
                 yield
     if missing:
         raise MissingDependencies(missing[0])
-    plan = make_plan(structs, clocks, deletes)
+    plan = yield from make_plan(structs, clocks, deletes)
     starts = {section.client: section.start for section in structs.sections}
     is_text = structs.is_text and not deletes and bool(ends)
     return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text)
@@ -125,7 +125,7 @@ def plan_taken(update: bytes, clocks: Mapping[int, int]) -> Steps[Plan | None]:
         structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=False)
         ends = {section.client: section.end for section in structs.sections}
         deletes, _ = yield from _read_deletes(update, position, clocks, ends, (), structs.missing, parts)
-        return None if structs.missing else make_plan(structs, clocks, deletes)
+        return None if structs.missing else (yield from make_plan(structs, clocks, deletes))
     except (IndexError, ProtocolError):
         return None  # taken before, under other rules
 
