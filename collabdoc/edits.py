@@ -1,6 +1,7 @@
 """Edits that a room took: on their way to peers, to the log, and back to their authors as SAVED."""
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from collabdoc.document import Meta
@@ -24,6 +25,42 @@ class Edit:
             self.session.put_saved(self.id)
         elif self.done is not None:
             self.done()
+
+
+class Uncommitted:
+    """Edits on their way to the log, in their order."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: deque[Edit] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def updates(self) -> list[bytes]:
+        return [edit.update for edit in self._waiting if edit.update]
+
+    def put(self, edit: Edit, *, is_new: bool) -> None:
+        """One with nothing new is committed with those before it."""
+        if is_new:
+            self._waiting.append(edit)
+        elif self._waiting:
+            edit.update = b""
+            self._waiting.append(edit)
+        else:
+            edit.acknowledge()
+
+    def commit(self, count: int) -> Iterator[bytes]:
+        """The next `count` updates are on the disk: acknowledge them one by one."""
+        waiting = self._waiting
+        while count or (waiting and not waiting[0].update):
+            edit = waiting.popleft()
+            if edit.update:
+                count -= 1
+                yield edit.update
+            edit.acknowledge()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,10 @@ class Guard:
         finally:
             self._underway.end()
 
-    def apply_in_steps(self, document: Document, update: bytes) -> Steps[tuple[bool, UpdateInfo]]:
+    def apply_in_steps(self, document: Document, update: bytes) -> Steps[tuple[bool, UpdateInfo, float]]:
         """The same for any update, in short steps: between two of them others may edit the document, not read it.
 
-        Raises `TooSlow` where all steps together take pycrdt longer than `apply_s`.
+        Also gives the processor's time that pycrdt took for all steps; raises `TooSlow` past `apply_s`.
         """
         self._check_size(update)
         info = yield from document.check_in_steps(update, max_parts=self._max_parts)
@@ -76,7 +76,7 @@ class Guard:
             took_s += time.thread_time() - began_s
             if took_s > self._max_s:
                 raise TooSlow(f"an update takes more than {self._max_s:g} s to apply: send it in parts")
-        return document.end_pieces(info, deleted=deleted), info
+        return document.end_pieces(info, deleted=deleted), info, took_s
 
     def read(self, read: Callable[[], _Result]) -> _Result:
         """Do what makes pycrdt walk the document."""
@@ -85,6 +85,11 @@ class Guard:
             return read()
         finally:
             self._underway.end()
+
+    def read_much(self, read: Callable[[], _Result]) -> tuple[_Result, float]:
+        """The same for what may take long, with the processor's time that it took."""
+        began_s = time.thread_time()
+        return self.read(read), time.thread_time() - began_s
 
     def read_in_steps(self, steps: Steps[_Result]) -> Steps[_Result]:
         """The same in short steps."""

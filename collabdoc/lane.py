@@ -1,51 +1,92 @@
 """Long work of one loop, a slice of it in a turn: between two slices everybody else is served.
 
 1. A turn of the loop holds at most one slice, however much there is to do; who has more than that takes turns.
-2. A step that cannot be cut any shorter is followed by a rest as long as it took itself.
+2. A step that could not be cut any shorter is followed by a rest, of its owner and of all who took such a step, so that
+   they have one part in ten of the loop's time together.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
 from collabdoc.steps import Steps
 
 SLICE_S = 0.005
+LONG_S = 0.02
+"""A step that takes the processor longer is followed by a rest."""
+_REST = 9
+"""How many times as long the rest is."""
+
+_Work = tuple[Steps[None], "asyncio.Future[None]"]
 
 
 class Lane:
-    """For all documents of one loop."""
+    """For all documents and sockets of one loop."""
 
-    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, monotonic: Callable[[], float] = time.monotonic, cpu_s: Callable[[], float] = time.thread_time
+    ) -> None:
+        """`cpu_s` is the processor's time: where the machine is busy with others, nobody here is to rest for it."""
         self._monotonic = monotonic
+        self._cpu_s = cpu_s
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[Steps[None], asyncio.Future[None]]] = deque()
-        self._is_scheduled = False
+        self._waiting: deque[_Work] = deque()
+        self._resting: deque[_Work] = deque()
+        self._rested_s = 0.0
+        self._timer: asyncio.Handle | None = None
 
     async def run(self, steps: Steps[None]) -> None:
-        """Take all steps. Raises what they raise."""
-        done = self._loop.create_future()
-        self._waiting.append((steps, done))
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._take_slice)
-        await done
+        """Take all steps: as many at once as a slice has time for, and the others in turn. Raises what they raise."""
+        until_s = self._monotonic() + SLICE_S
+        if any(self._monotonic() >= until_s for _ in steps):
+            await self.start(steps)
+
+    def start(self, steps: Steps[None], *, after_s: float = 0.0) -> "asyncio.Future[None]":
+        """Take all steps, from the next turn on. The future is done after the last, or raises what one raised.
+
+        `after_s` is what the owner took of the processor just before: more than `LONG_S` is rested for first.
+        """
+        work = steps, self._loop.create_future()
+        self._put(work, after_s)
+        self._schedule()
+        return work[1]
+
+    def _put(self, work: _Work, took_s: float) -> None:
+        if took_s > LONG_S:
+            self._rested_s = max(self._rested_s, self._monotonic()) + _REST * took_s
+            self._resting.append(work)
+        else:
+            self._waiting.append(work)
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if self._waiting:
+            self._timer = self._loop.call_later(0, self._take_slice)
+        elif self._resting:
+            self._timer = self._loop.call_later(self._rested_s - self._monotonic(), self._take_slice)
 
     def _take_slice(self) -> None:
-        began_s = self._monotonic()
-        until_s = began_s + SLICE_S
+        until_s = self._monotonic() + SLICE_S
+        if self._resting and self._rested_s <= until_s:
+            self._waiting.appendleft(self._resting.popleft())
         while self._waiting and self._monotonic() < until_s:
-            steps, done = self._waiting.popleft()
-            if done.done():  # whoever awaits it was cancelled
-                continue
-            try:
-                if any(self._monotonic() >= until_s for _ in steps):
-                    self._waiting.append((steps, done))
-                else:
-                    done.set_result(None)
-            except BaseException as error:  # noqa: BLE001  # handed to whoever awaits it
-                done.set_exception(error)
-        took_s = self._monotonic() - began_s
-        self._is_scheduled = bool(self._waiting)
-        if self._waiting:
-            self._loop.call_later(took_s if took_s > 2 * SLICE_S else 0, self._take_slice)
+            self._take(self._waiting.popleft(), until_s)
+        self._schedule()
+
+    def _take(self, work: _Work, until_s: float) -> None:
+        steps, done = work
+        if done.done():  # whoever waits for it was cancelled
+            return
+        began_s = self._cpu_s()
+        try:
+            has_more = any(self._monotonic() >= until_s for _ in steps)
+        except BaseException as error:  # noqa: BLE001  # handed to whoever waits for it
+            done.set_exception(error)
+        else:
+            if has_more:
+                self._put(work, self._cpu_s() - began_s)
+            else:
+                done.set_result(None)

@@ -10,7 +10,6 @@
    given up. Small edits of others are taken between two steps; its author's are held.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -18,7 +17,7 @@ from collabdoc.auth import Action
 from collabdoc.awareness import Awareness as Presence
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, Meta, merge
-from collabdoc.edits import Edit, Flush, make_batch
+from collabdoc.edits import Edit, Flush, Uncommitted, make_batch
 from collabdoc.errors import (
     DocumentBroken,
     EpochDiffers,
@@ -30,6 +29,7 @@ from collabdoc.errors import (
 )
 from collabdoc.guard import SHORT_BYTES, Guard
 from collabdoc.held import Held
+from collabdoc.lane import LONG_S
 from collabdoc.life import BUSY, State, transition
 from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
@@ -75,8 +75,9 @@ class Room:
         self._openings = Openings()
         self._meta_due = False
         self._gathered: list[Edit] = []
-        self._uncommitted: deque[Edit] = deque()
+        self._uncommitted = Uncommitted()
         self._present_changed: set[int] = set()
+        self._was_slow = False
         self._held = Held(max_bytes=limits.document_bytes, max_bytes_behind=limits.held_bytes)
 
     @property
@@ -107,6 +108,7 @@ class Room:
         if self.state in (State.DRAINING, State.CLOSED):
             session.close(Overloaded("the document is being closed, open it again"))
             return
+        session.is_paced = self._was_slow
         self.sessions.add(session)
         session.put_opening(opening)
 
@@ -184,13 +186,8 @@ class Room:
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
-        waiting = self._uncommitted
-        while count or (waiting and not waiting[0].update):
-            entry = waiting.popleft()
-            if entry.update:
-                count -= 1
-                self._recent.append(entry.update)
-            entry.acknowledge()
+        for update in self._uncommitted.commit(count):
+            self._recent.append(update)
         self.committed_seq = last_seq
 
     def opened(self, session: Session, opening: Open) -> Opened | None:
@@ -239,7 +236,9 @@ class Room:
         if self.state in BUSY:
             return None
         try:
-            return self.guard.read(read)
+            found, took_s = self.guard.read_much(read)
+            session.took_s += took_s
+            return found
         except ProtocolError as error:
             session.close(error)
         except DocumentBroken:
@@ -257,7 +256,7 @@ class Room:
             if missed is None:
                 update = self._lacking(opening.state_vector)
             else:
-                newest = [entry.update for entry in self._uncommitted if entry.update]
+                newest = self._uncommitted.updates
                 update = self._openings.get(opening.seq, lambda: merge(missed + newest))
         encoding = None
         if opening.accepts == DEFLATE and self._limits.deflate_least_bytes <= len(update) <= self._limits.deflate_bytes:
@@ -280,7 +279,7 @@ class Room:
 
     def _receive_update(self, session: Session, message: Update) -> None:
         try:
-            if len(message.update) > SHORT_BYTES:
+            if session.is_paced or len(message.update) > SHORT_BYTES:
                 self._put_off(session, message)
                 return
             # Clients of some dialects say all they have in every sync, whether they may write or not.
@@ -305,7 +304,9 @@ class Room:
                 raise NotAllowed(reason)
             if self._is_next(session):
                 self._check_room_for(update)
-                is_new, info = yield from self.guard.apply_in_steps(self._document, update)
+                is_new, info, took_s = yield from self.guard.apply_in_steps(self._document, update)
+                session.is_paced = took_s > LONG_S
+                self._was_slow = self._was_slow or session.is_paced
                 self._note_taken(Edit(update, info, session, message.id), is_new=is_new)
                 session.asked_to_resync = False
         except DocumentBroken as error:
@@ -365,12 +366,7 @@ class Room:
             self._openings.forget()
             self.size_bytes += len(edit.update)
             self._gathered.append(edit)
-        elif self._uncommitted:
-            edit.update = b""
-        else:
-            edit.acknowledge()
-            return
-        self._uncommitted.append(edit)
+        self._uncommitted.put(edit, is_new=is_new)
 
     def _take_meta(self) -> Meta | None:
         if self.state in BUSY:

@@ -110,6 +110,7 @@ class Session:
         "closed",
         "credentials",
         "grant",
+        "is_paced",
         "is_quiet",
         "last_id",
         "must_reopen",
@@ -117,6 +118,7 @@ class Session:
         "reader",
         "resyncs",
         "room",
+        "took_s",
     )
 
     def __init__(
@@ -151,6 +153,10 @@ class Session:
         self.reader = reader
         self.is_quiet = False
         """Whether it is open and nothing waits in it, so that its driver may be handed edits directly."""
+        self.is_paced = False
+        """Whether its edits take so long that they are to be taken by `Room.take_held`, until one does not."""
+        self.took_s = 0.0
+        """What the processor spent on reading the document for it, since its driver looked last."""
         self._awake = False
         self._more = False  # whether there is anything to take but batches
         self._max_bytes = max_bytes

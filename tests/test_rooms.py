@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -145,7 +144,7 @@ async def house(folder: Path, **limits: float) -> AsyncIterator[House]:
             built.limits,
             server="test",
             turn=Turn(),
-            lane=Lane(monotonic=time.monotonic),
+            lane=Lane(),
             underway=Underway(built.limits.update_bytes),
             quarantine=built.quarantine,
             monotonic=lambda: built.now_s,

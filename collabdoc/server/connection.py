@@ -10,13 +10,14 @@ Source: RFC 6455, sections 4.2, 5.5 and 7.1.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketProtocol13
 
+from collabdoc.lane import LONG_S, SLICE_S, Lane
 from collabdoc.server.frames import (
     CLOSE,
     PING,
@@ -30,6 +31,7 @@ from collabdoc.server.frames import (
     encode_control,
 )
 from collabdoc.server.line import Line, open_line
+from collabdoc.steps import Steps
 
 if TYPE_CHECKING:
     from collabdoc.server.handshake import Handshake
@@ -62,6 +64,9 @@ class Speaker(Protocol):
     def on_drained(self) -> None:
         """The peer, which did not take all that was written, has caught up."""
 
+    def on_slow(self) -> None:
+        """The message that was just heard took long."""
+
     def on_close(self) -> None: ...
 
 
@@ -69,6 +74,8 @@ class Connection:
     """One peer."""
 
     __slots__ = (
+        "_is_put_off",
+        "_lane",
         "_pongs",
         "_reader",
         "_speaker",
@@ -80,7 +87,9 @@ class Connection:
         "line",
     )
 
-    def __init__(self, max_bytes: int, *, too_big_code: int = TOO_BIG) -> None:
+    def __init__(self, max_bytes: int, lane: Lane, *, too_big_code: int = TOO_BIG) -> None:
+        self._lane = lane
+        self._is_put_off = False
         self._too_big_code = too_big_code
         self._reader = FrameReader(max_bytes)
         self._state = State.OPEN
@@ -167,10 +176,21 @@ class Connection:
 
     def on_bytes(self, data: bytes) -> None:
         self.heard_s = time.monotonic()
+        frames = self._reader.feed(data)
+        if self._take(frames, self.heard_s + SLICE_S):
+            self._put_off(frames)
+
+    def rest(self, took_s: float) -> None:
+        """Hear nothing for a while of a peer for whose sake the processor was busy for so long, if that was long."""
+        if took_s > LONG_S and not self._is_put_off and self._state is State.OPEN:
+            self._put_off(iter(()), after_s=took_s)
+
+    def _take(self, frames: Iterator[tuple[int, bytes]], until_s: float) -> bool:
+        """Hear what the peer says until then, one message at least; whether there may be more."""
         if self._state is State.FAILED:
-            return
+            return False
         try:
-            for opcode, payload in self._reader.feed(data):
+            for opcode, payload in frames:
                 if opcode >= CLOSE:
                     self._on_control(opcode, payload)
                 elif self._state is State.OPEN:
@@ -178,6 +198,10 @@ class Connection:
                     if self._pongs is not None:
                         self._send_pongs()
                     self._speaker.on_message(payload.decode() if opcode == TEXT else payload)
+                if (now_s := time.monotonic()) > until_s:
+                    if now_s > until_s + LONG_S and self._speaker is not None:
+                        self._speaker.on_slow()
+                    return True
         except FrameError as error:
             self._fail(self._too_big_code if error.code == TOO_BIG else error.code, error.reason)
         except Exception:
@@ -185,6 +209,22 @@ class Connection:
             self._fail(1011, "the server made a mistake")
         if self._pongs is not None:
             self._send_pongs()
+        return False
+
+    def _put_off(self, frames: Iterator[tuple[int, bytes]], *, after_s: float = 0.0) -> None:
+        """Leave the rest of a read to the lane, and read on behind it."""
+        self._is_put_off = True
+        self.line.pause()
+        self._lane.start(self._take_in_steps(frames), after_s=after_s).add_done_callback(self._read_on)
+
+    def _take_in_steps(self, frames: Iterator[tuple[int, bytes]]) -> Steps[None]:
+        while self._take(frames, time.monotonic()):
+            yield
+
+    def _read_on(self, _: object) -> None:
+        self._is_put_off = False
+        self.heard_s = time.monotonic()
+        self.line.resume()
 
     def on_drained(self) -> None:
         if self._state is State.CLOSED:

@@ -15,6 +15,7 @@ from tornado.httputil import HTTPServerRequest
 from collabdoc.access import Access
 from collabdoc.auth import Credentials
 from collabdoc.config import Settings
+from collabdoc.lane import Lane
 from collabdoc.links import Links, join_token, split_token
 from collabdoc.revocations import Revocations
 from collabdoc.rooms import Rooms
@@ -33,6 +34,7 @@ class Context:
     links: Links
     revocations: Revocations
     turn: Turn
+    lane: Lane
     monotonic: Callable[[], float]
     sockets: set[DialectSocket] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)

@@ -82,20 +82,20 @@ class Engine:
                 Helper(memory_bytes=limits.helper_memory_bytes, timeout_s=limits.helper_s)
             )
             server = f"collabdoc/{__version__}"
-            turn = Turn()
+            turn, lane = Turn(), Lane()
             turn.send.do = send_all
             self.rooms = await stack.enter_async_context(
                 Rooms(
                     *(store, reader, writer, helper, limits),
                     server=server,
                     turn=turn,
-                    lane=Lane(monotonic=time.monotonic),
+                    lane=lane,
                     underway=self._underway,
                     quarantine=quarantine,
                 )
             )
             access = Access(self._authenticator, links, now_s=time.time)
-            self.context = Context(self.settings, self.rooms, access, links, revocations, turn, time.monotonic)
+            self.context = Context(self.settings, self.rooms, access, links, revocations, turn, lane, time.monotonic)
             self._round = asyncio.create_task(self._keep_sockets_alive())
             stack.push_async_callback(self._stop)
             self._stack = stack.pop_all()

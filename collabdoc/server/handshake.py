@@ -41,7 +41,8 @@ class Handshake(WebSocketHandler):
         # Of Tornado's own protocol object the connection has what a handler asks of it, and nothing else.
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
             return None
-        return Connection(self.context.settings.limits.frame_bytes, too_big_code=self.too_big_code)
+        context = self.context
+        return Connection(context.settings.limits.frame_bytes, context.lane, too_big_code=self.too_big_code)
 
     def on_message(self, message: str | bytes) -> None:
         raise AssertionError("it is the speaker that hears messages")

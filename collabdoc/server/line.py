@@ -40,6 +40,11 @@ class Line(Protocol):
 
     def start(self) -> None: ...
 
+    def pause(self) -> None:
+        """Read nothing more until `resume`."""
+
+    def resume(self) -> None: ...
+
     def write(self, data: bytes) -> None: ...
 
     def has_progressed(self) -> bool:
@@ -64,6 +69,7 @@ class SocketLine:
 
     __slots__ = (
         "_early",
+        "_is_paused",
         "_listener",
         "_loop",
         "_rest",
@@ -84,6 +90,7 @@ class SocketLine:
         self._written = 0  # counted while the peer is behind
         self._taken = 0
         self._says_last = False
+        self._is_paused = False
         self.is_congested = False
 
     def start(self) -> None:
@@ -94,6 +101,15 @@ class SocketLine:
         early, self._early = self._early, b""
         if early:
             self._listener.on_bytes(early)
+
+    def pause(self) -> None:
+        self._is_paused = True
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+
+    def resume(self) -> None:
+        self._is_paused = False
+        self._read_on()
 
     def write(self, data: bytes) -> None:
         if self.is_congested:
@@ -171,11 +187,15 @@ class SocketLine:
         self._rest = _NOTHING  # lets go of what was sent
         self.is_congested = False
         self._loop.remove_writer(self._socket)
-        self._loop.add_reader(self._socket, self._read)
+        self._read_on()
         if self._says_last:
             self.say_last()
         else:
             self._listener.on_drained()
+
+    def _read_on(self) -> None:
+        if self._socket is not None and not self.is_congested and not self._is_paused:
+            self._loop.add_reader(self._socket, self._read)
 
     def _lose(self) -> None:
         if self._socket is not None:
@@ -198,13 +218,15 @@ def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:
 class StreamLine:
     """With TLS: the stream reads, writes and keeps what the peer has yet to take."""
 
-    __slots__ = ("_drained", "_listener", "_says_last", "_stream", "_taken", "_task", "is_congested")
+    __slots__ = ("_drained", "_listener", "_resumed", "_says_last", "_stream", "_taken", "_task", "is_congested")
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._stream = stream
         self._listener = listener
         self._drained = asyncio.Event()
         self._drained.set()
+        self._resumed = asyncio.Event()
+        self._resumed.set()
         self._says_last = False
         self._taken = 0
         self._task: asyncio.Task[None] | None = None
@@ -212,6 +234,12 @@ class StreamLine:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._read_forever())
+
+    def pause(self) -> None:
+        self._resumed.clear()
+
+    def resume(self) -> None:
+        self._resumed.set()
 
     def write(self, data: bytes) -> None:
         try:
@@ -243,6 +271,7 @@ class StreamLine:
             while True:
                 data = await self._stream.read_bytes(READ_BYTES, partial=True)
                 await self._drained.wait()
+                await self._resumed.wait()
                 self._listener.on_bytes(data)
         except StreamClosedError:
             self._listener.on_lost()

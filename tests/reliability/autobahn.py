@@ -20,6 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from collabdoc.lane import Lane
 from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.frames import TEXT, encode_frame
 from collabdoc.server.handshake import Handshake
@@ -50,6 +51,8 @@ class Echo:
         while self._waiting and not self.connection.is_congested:
             self.connection.write(self._waiting.pop(0))
 
+    def on_slow(self) -> None: ...
+
     def on_close(self) -> None:
         self._waiting.clear()
 
@@ -65,7 +68,7 @@ class _EchoHandshake(Handshake):
         return True
 
     def get_websocket_protocol(self) -> Any:
-        return Connection(LIMIT_BYTES)
+        return Connection(LIMIT_BYTES, Lane())
 
     def speak(self, connection: Connection, subprotocol: str | None) -> Speaker:
         return Echo(connection)

@@ -17,6 +17,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from collabdoc.lane import Lane
 from collabdoc.server.connection import Connection
 from collabdoc.server.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, encode_frame
 from collabdoc.server.handshake import Handshake
@@ -43,7 +44,7 @@ class Echo(Handshake):
         return True
 
     def get_websocket_protocol(self) -> Any:
-        return Connection(LIMIT)
+        return Connection(LIMIT, Lane())
 
     def speak(self, connection: Connection, subprotocol: str | None) -> "Heard":
         self._heard.connection = connection
@@ -76,6 +77,8 @@ class Heard:
 
     def on_drained(self) -> None:
         self.drained.set()
+
+    def on_slow(self) -> None: ...
 
     def on_close(self) -> None:
         self.closes += 1
