@@ -129,7 +129,7 @@ class Flushes:
 
     async def _take_held(self, slot: Slot) -> None:
         try:
-            await self._lane.start(self._steps(slot))
+            await self._lane.start(self._steps(slot), is_slow=slot.room.was_slow)
         except Exception:  # its author was closed; the others go on with what is in the log
             log.exception("document %a: an edit could not be taken", slot.room.name)
         finally:

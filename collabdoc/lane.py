@@ -42,22 +42,22 @@ class Lane:
         if any(self._monotonic() >= until_s for _ in steps):
             await self.start(steps)
 
-    def start(self, steps: Steps[None], *, after_s: float = 0.0) -> "asyncio.Future[None]":
+    def start(self, steps: Steps[None], *, is_slow: bool = False) -> "asyncio.Future[None]":
         """Take all steps, from the next turn on. The future is done after the last, or raises what one raised.
 
-        `after_s` is what the owner took of the processor just before: more than `LONG_S` is rested for first.
+        What is known to be slow waits until all that was slow has been rested for.
         """
         work = steps, self._loop.create_future()
-        self._put(work, after_s)
+        (self._resting if is_slow else self._waiting).append(work)
         self._schedule()
         return work[1]
 
-    def _put(self, work: _Work, took_s: float) -> None:
-        if took_s > LONG_S:
+    def rest(self, took_s: float) -> bool:
+        """Count what was done in one go; whether it was slow."""
+        is_slow = took_s > LONG_S
+        if is_slow:
             self._rested_s = max(self._rested_s, self._monotonic()) + _REST * took_s
-            self._resting.append(work)
-        else:
-            self._waiting.append(work)
+        return is_slow
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -81,12 +81,16 @@ class Lane:
         if done.done():  # whoever waits for it was cancelled
             return
         began_s = self._cpu_s()
+        error: BaseException | None = None
+        has_more = False
         try:
             has_more = any(self._monotonic() >= until_s for _ in steps)
-        except BaseException as error:  # noqa: BLE001  # handed to whoever waits for it
+        except BaseException as raised:  # noqa: BLE001  # handed to whoever waits for it
+            error = raised
+        is_slow = self.rest(self._cpu_s() - began_s)
+        if has_more:
+            (self._resting if is_slow else self._waiting).append(work)
+        elif error is not None:
             done.set_exception(error)
         else:
-            if has_more:
-                self._put(work, self._cpu_s() - began_s)
-            else:
-                done.set_result(None)
+            done.set_result(None)

@@ -26,6 +26,7 @@ from collabdoc.errors import (
     Overloaded,
     ProtocolError,
     TooLarge,
+    TooSlow,
 )
 from collabdoc.guard import SHORT_BYTES, Guard
 from collabdoc.held import Held
@@ -77,7 +78,8 @@ class Room:
         self._gathered: list[Edit] = []
         self._uncommitted = Uncommitted()
         self._present_changed: set[int] = set()
-        self._was_slow = False
+        self.was_slow = False
+        """Whether an edit took long: then those of newcomers are left to `take_held` until one does not."""
         self._held = Held(max_bytes=limits.document_bytes, max_bytes_behind=limits.held_bytes)
 
     @property
@@ -108,7 +110,7 @@ class Room:
         if self.state in (State.DRAINING, State.CLOSED):
             session.close(Overloaded("the document is being closed, open it again"))
             return
-        session.is_paced = self._was_slow
+        session.is_paced = self.was_slow
         self.sessions.add(session)
         session.put_opening(opening)
 
@@ -306,10 +308,11 @@ class Room:
                 self._check_room_for(update)
                 is_new, info, took_s = yield from self.guard.apply_in_steps(self._document, update)
                 session.is_paced = took_s > LONG_S
-                self._was_slow = self._was_slow or session.is_paced
+                self.was_slow = self.was_slow or session.is_paced
                 self._note_taken(Edit(update, info, session, message.id), is_new=is_new)
                 session.asked_to_resync = False
         except DocumentBroken as error:
+            self.was_slow = self.was_slow or isinstance(error, TooSlow)
             self._break()
             session.refuse(message.id, Malformed(error.told))
         except ProtocolError as error:

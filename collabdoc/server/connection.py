@@ -182,8 +182,8 @@ class Connection:
 
     def rest(self, took_s: float) -> None:
         """Hear nothing for a while of a peer for whose sake the processor was busy for so long, if that was long."""
-        if took_s > LONG_S and not self._is_put_off and self._state is State.OPEN:
-            self._put_off(iter(()), after_s=took_s)
+        if self._lane.rest(took_s) and not self._is_put_off and self._state is State.OPEN:
+            self._put_off(iter(()), is_slow=True)
 
     def _take(self, frames: Iterator[tuple[int, bytes]], until_s: float) -> bool:
         """Hear what the peer says until then, one message at least; whether there may be more."""
@@ -211,11 +211,11 @@ class Connection:
             self._send_pongs()
         return False
 
-    def _put_off(self, frames: Iterator[tuple[int, bytes]], *, after_s: float = 0.0) -> None:
+    def _put_off(self, frames: Iterator[tuple[int, bytes]], *, is_slow: bool = False) -> None:
         """Leave the rest of a read to the lane, and read on behind it."""
         self._is_put_off = True
         self.line.pause()
-        self._lane.start(self._take_in_steps(frames), after_s=after_s).add_done_callback(self._read_on)
+        self._lane.start(self._take_in_steps(frames), is_slow=is_slow).add_done_callback(self._read_on)
 
     def _take_in_steps(self, frames: Iterator[tuple[int, bytes]]) -> Steps[None]:
         while self._take(frames, time.monotonic()):
