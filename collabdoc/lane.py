@@ -72,8 +72,10 @@ class Lane:
         until_s = self._monotonic() + SLICE_S
         if self._resting and self._rested_s <= until_s:
             self._waiting.appendleft(self._resting.popleft())
-        while self._waiting and self._monotonic() < until_s:
+        while self._waiting:
             self._take(self._waiting.popleft(), until_s)
+            if self._monotonic() >= until_s:
+                break
         self._schedule()
 
     def _take(self, work: _Work, until_s: float) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, XmlFragment, merge_updates
 
+from collabdoc.document import Document, compact
 from collabdoc.protocol import pieces, structs
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.pieces import WHOLE_STRUCTS
@@ -136,3 +137,22 @@ def loaded_again(doc: Doc[Any]) -> bytes:
 def content(doc: Doc[Any], root: str) -> Any:
     shared = doc.get(root, type=ROOTS[root])
     return str(shared) if isinstance(shared, (Text, XmlFragment)) else shared.to_py()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_snapshot_in_pieces_loads_to_the_same_document(seed: int) -> None:
+    """And goes on to the same one, whatever comes after it."""
+    log = write_together(seed)
+    known = Random(seed).randint(0, len(log))
+    snapshot = compact(b"\x00\x00", log[:known])
+    whole = Document(snapshot, log[known:])
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("collabdoc.document._WHOLE_BYTES", 0)
+        monkeypatch.setattr("collabdoc.document.WHOLE_BYTES", 0)  # the log's, too
+        for room in (structs, pieces):
+            monkeypatch.setattr(room, "STEP_STRUCTS", 2)
+        monkeypatch.setattr(pieces, "WHOLE_STRUCTS", 0)
+        monkeypatch.setattr(pieces, "isqrt", lambda _: 0)
+        piecewise = Document(snapshot, log[known:])
+    assert loaded_again(piecewise._doc) == loaded_again(whole._doc)
+    assert piecewise.clocks == whole.clocks

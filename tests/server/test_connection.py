@@ -191,6 +191,53 @@ async def test_frames_that_come_with_the_handshake_are_read(tls: Tls) -> None:
         assert await peer.hears() == (BINARY, b"early")
 
 
+async def test_one_who_says_much_at_once_holds_up_nobody(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here each message takes as long as a turn of the loop gives to one line."""
+    monkeypatch.setattr("collabdoc.server.connection.SLICE_S", -1.0)
+    monkeypatch.setattr("collabdoc.lane.SLICE_S", -1.0)
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while len(peer.heard.messages) < 100:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        peer.says(b"".join(frame(BINARY, b"%d" % number) for number in range(100)) + frame(PING, b"!"))
+        heard = [await peer.hears() for _ in range(101)]
+        assert heard == [*((BINARY, b"%d" % number) for number in range(100)), (PONG, b"!")]
+        await counting
+        assert turns > 90
+        peer.says(frame(BINARY, b"and on"))
+        assert await peer.hears() == (BINARY, b"and on")
+
+
+async def test_a_line_that_ends_while_its_frames_wait_is_let_go(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collabdoc.server.connection.SLICE_S", -1.0)
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.says(frame(BINARY, b"one") + frame(BINARY, b"fault") + frame(BINARY, b"never heard"))
+        assert await peer.hears() == (BINARY, b"one")
+        assert await peer.hears_close() == 1011
+        peer.writer.transport.abort()
+        await peer.heard.closed.wait()
+        assert peer.heard.messages == [b"one", b"fault"]
+
+
+async def test_who_had_much_read_for_it_rests_and_is_heard_again(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.says(frame(BINARY, b"one"))
+        assert await peer.hears() == (BINARY, b"one")
+        peer.heard.connection.rest(0.021)
+        peer.heard.connection.rest(0.021)
+        peer.says(frame(BINARY, b"two"))
+        assert await peer.hears() == (BINARY, b"two")
+
+
 async def test_frames_come_byte_by_byte(tls: Tls) -> None:
     async with a_peer(tls) as peer:
         await peer.shakes_hands()
