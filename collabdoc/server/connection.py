@@ -32,6 +32,7 @@ from collabdoc.server.frames import (
 )
 from collabdoc.server.line import Line, open_line
 from collabdoc.steps import Steps
+from collabdoc.turn import Turn
 
 if TYPE_CHECKING:
     from collabdoc.server.handshake import Handshake
@@ -281,10 +282,16 @@ class Connection:
             self._timeout = asyncio.get_running_loop().call_later(_CLOSE_S, self.abort)
 
 
-def send_all(speakers: Iterable[Speaker]) -> None:
-    """Let these say what they have to say: all of it is made first, so that peers get it close together."""
+def send_all(turn: Turn, speakers: Iterable[Speaker]) -> None:
+    """Let these say what they have to say: all of it is made first, so that peers get it close together.
+
+    Once much was read out of documents in this turn, the others say it in the next.
+    """
     said: list[tuple[Connection, bytes]] = []
     for speaker in speakers:
+        if turn.read_s > LONG_S:
+            turn.send.add(speaker)
+            continue
         try:
             if frames := speaker.take_frames():
                 said.append((speaker.connection, frames))

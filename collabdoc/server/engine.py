@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from collabdoc import __version__
 from collabdoc.access import Access
@@ -83,7 +84,7 @@ class Engine:
             )
             server = f"collabdoc/{__version__}"
             turn, lane = Turn(), Lane()
-            turn.send.do = send_all
+            turn.send.do = partial(send_all, turn)
             self.rooms = await stack.enter_async_context(
                 Rooms(
                     *(store, reader, writer, helper, limits),

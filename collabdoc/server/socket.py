@@ -222,6 +222,7 @@ class DialectSocket(ABC):
                 out.append(frame)
                 room_left -= len(frame)
             if session.took_s:
+                self._context.turn.read_s += session.took_s
                 self.connection.rest(session.took_s)
                 session.took_s = 0.0
         if self._replies:

@@ -295,6 +295,8 @@ def prepare(kind: str, data: Path) -> None:
 def attack(kind: str, port: int, seed: int, seconds: float, recording: Path | None) -> int:
     """In a process of its own, behind the one that measures; how often it was done."""
     os.nice(10)
+    if KINDS[kind].run is _brings_a_day:
+        _offline(recording)  # which takes its time
     attacking = Attack(port, Random(f"{seed} {kind}"), recording)
     asyncio.run(_attack(KINDS[kind].run, attacking, seconds))
     return attacking.done

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from collabdoc.lane import Lane
-from collabdoc.server.connection import Connection
+from collabdoc.lane import LONG_S, Lane
+from collabdoc.server.connection import Connection, send_all
 from collabdoc.server.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, encode_frame
 from collabdoc.server.handshake import Handshake
+from collabdoc.turn import Turn
 from tests.server.test_frames import close, frame
 
 pytestmark = pytest.mark.gen_test(timeout=30)
@@ -369,3 +371,27 @@ async def test_who_goes_while_frames_wait_that_it_did_not_read_is_noticed(tls: T
         peer.writer.transport.abort()
         await asyncio.wait_for(peer.heard.closed.wait(), 10)
         assert peer.heard.closes == 1
+
+
+async def test_once_much_was_read_for_one_the_others_speak_in_the_next_turn() -> None:
+    turn, asked = Turn(), list[str]()
+
+    class Asked(Heard):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def take_frames(self) -> bytes:
+            asked.append(self.name)
+            turn.read_s += LONG_S if self.name == "fast" else 2 * LONG_S
+            return b""
+
+    turn.send.do = partial(send_all, turn)
+    for name in ("fast", "slow", "next", "last"):
+        turn.send.add(Asked(name))
+    await asyncio.sleep(0)
+    assert asked == ["fast", "slow"]
+    await asyncio.sleep(0)
+    assert asked == ["fast", "slow", "next"]
+    await asyncio.sleep(0)
+    assert asked == ["fast", "slow", "next", "last"]
