@@ -74,16 +74,20 @@ class Plan:
             yield bytes(piece)
 
 
+def is_small(structs: Structs, deletes: Sequence[Ranges]) -> bool:
+    """Whether it is to be taken whole."""
+    if structs.count > WHOLE_STRUCTS:
+        return False
+    return not deletes or sum([part.ranges for part in deletes]) <= WHOLE_STRUCTS
+
+
 def make_plan(structs: Structs, clocks: Mapping[int, int], deletes: Sequence[Ranges]) -> Steps[Plan | None]:
     """How to take an update in pieces, found in short steps; None where it is small enough to be taken whole.
 
     Raises `MissingDependencies` where there is no order in which each struct refers only to what is there before it.
     """
-    is_small = structs.count <= WHOLE_STRUCTS and sum(part.ranges for part in deletes) <= WHOLE_STRUCTS
-    if is_small and not structs.waits:
-        return None
     runs = yield from _order(structs.sections, clocks)
-    if is_small:
+    if is_small(structs, deletes):
         return None
     size = max(STEP_STRUCTS, 8 * isqrt(len(clocks) + len(structs.sections)))
     return Plan(runs, size, deletes)

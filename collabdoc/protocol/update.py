@@ -24,8 +24,8 @@ from typing import NamedTuple
 from collabdoc.errors import Malformed, MissingDependencies, ProtocolError
 from collabdoc.protocol.keystroke import read_keystroke
 from collabdoc.protocol.lib0 import read_varuint
-from collabdoc.protocol.pieces import STEP_RANGES, WHOLE_STRUCTS, Plan, Ranges, make_plan
-from collabdoc.protocol.structs import read_structs_in_steps
+from collabdoc.protocol.pieces import STEP_RANGES, WHOLE_STRUCTS, Plan, Ranges, is_small, make_plan
+from collabdoc.protocol.structs import Structs, read_structs_in_steps
 from collabdoc.protocol.values import Parts
 from collabdoc.steps import Steps, finish
 
@@ -83,12 +83,18 @@ def check_in_steps(
     """The same in short steps; `clocks` and `pairs` may grow between two of them."""
     parts = Parts(max_parts)
     try:
-        with_cuts = bool(pairs) or _has_pairs(update)
-        structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=with_cuts)
+        structs, position = Structs(), 1
+        if update[0]:
+            with_cuts = bool(pairs) or _has_pairs(update)
+            structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=with_cuts)
         ends = {section.client: section.end for section in structs.sections}
         all_pairs: list[Pairs] = [found for found in (pairs, structs.halves) if found]
         missing = structs.missing  # told only once the whole update is known to be well formed
-        deletes, position = yield from _read_deletes(update, position, clocks, ends, all_pairs, missing, parts)
+        deletes: Sequence[Ranges] = ()
+        if update[position]:
+            deletes, position = yield from _read_deletes(update, position, clocks, ends, all_pairs, missing, parts)
+        else:
+            position += 1
     except IndexError:
         raise Malformed("an update ends too early") from None
     if position != len(update):
@@ -104,7 +110,9 @@ def check_in_steps(
                 yield
     if missing:
         raise MissingDependencies(missing[0])
-    plan = yield from make_plan(structs, clocks, deletes)
+    plan = None
+    if structs.waits or not is_small(structs, deletes):
+        plan = yield from make_plan(structs, clocks, deletes)
     starts = {section.client: section.start for section in structs.sections}
     is_text = structs.is_text and not deletes and bool(ends)
     return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text)
