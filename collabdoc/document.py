@@ -197,7 +197,7 @@ class Document:
         return finish(self.holds_in_steps(update))
 
     def holds_in_steps(self, update: bytes) -> Steps[bool]:
-        """The same in short steps, between which nothing is applied."""
+        """The same in short steps, between which others may be applied."""
         try:
             info = yield from self.check_in_steps(update)
         except ProtocolError:

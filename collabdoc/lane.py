@@ -1,6 +1,7 @@
 """Long work of one loop, a slice of it in a turn: between two slices everybody else is served.
 
-1. A turn of the loop holds at most one slice, however much there is to do; who has more than that takes turns.
+1. A turn of the loop holds at most one slice, and one of what has just begun, however much there is to do; who has more
+   than that takes turns.
 2. A step that could not be cut any shorter is followed by a rest, of its owner and of all who took such a step, so that
    they have one part in ten of the loop's time together.
 """
@@ -35,11 +36,15 @@ class Lane:
         self._resting: deque[_Work] = deque()
         self._rested_s = 0.0
         self._timer: asyncio.Handle | None = None
+        self._at_once_until_s: float | None = None  # in this turn
 
     async def run(self, steps: Steps[None]) -> None:
-        """Take all steps: as many at once as a slice has time for, and the others in turn. Raises what they raise."""
-        until_s = self._monotonic() + SLICE_S
-        if any(self._monotonic() >= until_s for _ in steps):
+        """Take all steps: at once if a turn's first slice has time for it, else in turn. Raises what they raise."""
+        until_s = self._at_once_until_s
+        if until_s is None:
+            until_s = self._at_once_until_s = self._monotonic() + SLICE_S
+            self._loop.call_soon(self._end_turn)
+        if self._monotonic() >= until_s or any(self._monotonic() >= until_s for _ in steps):
             await self.start(steps)
 
     def start(self, steps: Steps[None], *, is_slow: bool = False) -> "asyncio.Future[None]":
@@ -58,6 +63,9 @@ class Lane:
         if is_slow:
             self._rested_s = max(self._rested_s, self._monotonic()) + _REST * took_s
         return is_slow
+
+    def _end_turn(self) -> None:
+        self._at_once_until_s = None
 
     def _schedule(self) -> None:
         if self._timer is not None:

@@ -67,6 +67,16 @@ async def test_what_is_short_is_done_at_once() -> None:
     assert done == ["short"] * 3
 
 
+async def test_what_begins_in_one_turn_shares_a_slice() -> None:
+    clock, done = Clock(), list[str]()
+    lane = Lane(monotonic=clock, cpu_s=Clock())
+    running = [asyncio.create_task(lane.run(work(f"{number}", 1, done, clock, SLICE_S / 3))) for number in range(9)]
+    await asyncio.sleep(0)
+    assert len(done) == 3
+    await asyncio.gather(*running)
+    assert sorted(done) == [f"{number}" for number in range(9)]
+
+
 @pytest.mark.parametrize(("took_s", "rests"), [(LONG_S, False), (1.01 * LONG_S, True)])
 async def test_who_took_a_step_that_is_long_rests_while_others_go_on(took_s: float, *, rests: bool) -> None:
     clock, done = Clock(), list[str]()
