@@ -120,8 +120,8 @@ class Document:
         is_new = self._adds(info)
         try:
             if not is_new and info.deletes:
-                is_new = self._apply_deletes(update)
-            elif info.plan is None:
+                return self._apply_deletes(update)
+            if info.plan is None:
                 self._apply(update)
             else:
                 for piece in info.plan.cut(update):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from collabdoc.errors import Malformed
 from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint
 from collabdoc.protocol.values import Parts, skip_any, skip_json
-from collabdoc.steps import Steps, finish
+from collabdoc.steps import Steps
 
 MAX_CLOCK = 2**31 - 1
 STEP_STRUCTS = 100
@@ -66,6 +66,7 @@ class Structs:
     """All structs of an update."""
 
     sections: list[Section] = field(default_factory=list)
+    clients: set[int] = field(default_factory=set)
     count: int = 0
     is_text: bool = True
     """Whether there is nothing but text and its formats, so that no entry of a map is set."""
@@ -83,42 +84,56 @@ def read_structs(update: bytes, clocks: Mapping[int, int], parts: Parts, *, with
 
     Raises `Malformed`, `TooLarge`, and an `IndexError` where the bytes end too early.
     """
-    return finish(read_structs_in_steps(update, clocks, parts, with_cuts=with_cuts))
+    structs = Structs()
+    count, position = read_varuint(update, 0)
+    parts.take(_SECTION_PARTS * count)
+    for _ in range(count):
+        section, own, position = _begin_section(update, position, structs, clocks, parts)
+        numbers = range(section.count)
+        position = _read_some(update, position, own, numbers, section, structs, clocks, parts, with_cuts=with_cuts)
+        section.end_position = position
+    return structs, position
 
 
 def read_structs_in_steps(
     update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool
 ) -> Steps[tuple[Structs, int]]:
-    """The same in short steps."""
+    """The same in short steps, which take longer where there are few structs."""
     structs = Structs()
     count, position = read_varuint(update, 0)
     parts.take(_SECTION_PARTS * count)
-    seen: set[int] = set()
     for number in range(1, count + 1):
-        structs_count, begin = read_varuint(update, position)
-        client, position = read_varuint(update, begin)
-        own = update[begin:position]
-        clock, position = read_varuint(update, position)
-        if structs_count == 0:
-            raise Malformed(f"an update has an empty section for client {client}")
-        if client in seen:
-            raise Malformed(f"an update has two sections for client {client}")
-        if clock > MAX_CLOCK:
-            raise Malformed(f"an update begins at the clock {clock} of client {client}, expected at most 2^31 - 1")
-        if clock > (known := clocks.get(client, 0)):
-            structs.missing.append(f"an update of client {client} begins at {clock}, the server has {known}")
-        seen.add(client)
-        parts.take(structs_count)
-        structs.count += structs_count
-        section = Section(client, clock, structs_count, end=clock)
-        structs.sections.append(section)
-        for first in range(0, structs_count, _TURN_STRUCTS):
+        section, own, position = _begin_section(update, position, structs, clocks, parts)
+        for first in range(0, section.count, _TURN_STRUCTS):
             if first or number % _TURN_STRUCTS == 0:
                 yield
-            some = range(first, min(first + _TURN_STRUCTS, structs_count))
+            some = range(first, min(first + _TURN_STRUCTS, section.count))
             position = _read_some(update, position, own, some, section, structs, clocks, parts, with_cuts=with_cuts)
         section.end_position = position
     return structs, position
+
+
+def _begin_section(
+    update: bytes, position: int, structs: Structs, clocks: Mapping[int, int], parts: Parts
+) -> tuple[Section, bytes, int]:
+    count, begin = read_varuint(update, position)
+    client, position = read_varuint(update, begin)
+    own = update[begin:position]
+    clock, position = read_varuint(update, position)
+    if count == 0:
+        raise Malformed(f"an update has an empty section for client {client}")
+    if client in structs.clients:
+        raise Malformed(f"an update has two sections for client {client}")
+    if clock > MAX_CLOCK:
+        raise Malformed(f"an update begins at the clock {clock} of client {client}, expected at most 2^31 - 1")
+    if clock > (known := clocks.get(client, 0)):
+        structs.missing.append(f"an update of client {client} begins at {clock}, the server has {known}")
+    parts.take(count)
+    structs.clients.add(client)
+    structs.count += count
+    section = Section(client, clock, count, end=clock)
+    structs.sections.append(section)
+    return section, own, position
 
 
 def _read_some(

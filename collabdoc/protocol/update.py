@@ -25,7 +25,7 @@ from collabdoc.errors import Malformed, MissingDependencies, ProtocolError
 from collabdoc.protocol.keystroke import read_keystroke
 from collabdoc.protocol.lib0 import read_varuint
 from collabdoc.protocol.pieces import STEP_RANGES, WHOLE_STRUCTS, Plan, Ranges, is_small, make_plan
-from collabdoc.protocol.structs import Structs, read_structs_in_steps
+from collabdoc.protocol.structs import Structs, read_structs, read_structs_in_steps
 from collabdoc.protocol.values import Parts
 from collabdoc.steps import Steps, finish
 
@@ -41,6 +41,8 @@ WHOLE_BYTES = 2 * WHOLE_STRUCTS
 _TAKEN_PARTS = 10_000_000
 """What is larger is loaded in one go: to plan it would take more memory than to have it."""
 _STEP_CUTS = 1_000
+_SHORT_BYTES = 1_000
+"""What has fewer is read in one step."""
 _RANGE_PARTS = 2
 """What a deleted range counts: pycrdt may have to cut a text for it, at either end."""
 
@@ -86,7 +88,10 @@ def check_in_steps(
         structs, position = Structs(), 1
         if update[0]:
             with_cuts = bool(pairs) or _has_pairs(update)
-            structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=with_cuts)
+            if len(update) < _SHORT_BYTES:
+                structs, position = read_structs(update, clocks, parts, with_cuts=with_cuts)
+            else:
+                structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=with_cuts)
         ends = {section.client: section.end for section in structs.sections}
         all_pairs: list[Pairs] = [found for found in (pairs, structs.halves) if found]
         missing = structs.missing  # told only once the whole update is known to be well formed
@@ -150,7 +155,7 @@ def find_pairs(update: bytes) -> Steps[Pairs]:
 
 
 def _has_pairs(update: bytes) -> bool:
-    if len(update) < 1_000:
+    if len(update) < _SHORT_BYTES:
         return bool(_ASTRAL_UTF8.search(update))
     return any(pattern.search(update) for pattern in _EACH_ASTRAL_UTF8)
 
