@@ -171,11 +171,12 @@ async def run(
             )
             await type_until(attacking, time.monotonic() + 10 * seconds + 60)
             done = await attacking
-        until_s = time.monotonic() + _SETTLED_S
-        while time.monotonic() < until_s and not all(pair.is_settled for pair in pairs):
-            await asyncio.sleep(_EVERY_S)
-        busy_ms, took_ms = turns.take()
-        meanwhile = [pair.take_figures() for pair in pairs]
+            until_s = time.monotonic() + _SETTLED_S
+            while time.monotonic() < until_s and not all(pair.is_settled for pair in pairs):
+                await asyncio.sleep(_EVERY_S)
+            busy_ms, took_ms = turns.take()
+            # Within the pool: to wait for its process would hold up those who listen here.
+            meanwhile = [pair.take_figures() for pair in pairs]
         wrong = [each for pair in pairs for each in pair.wrong()]
         print(
             f"{kind}: {done} times; p50, p99 and longest in ms: in another document {meanwhile[0]} (alone {alone[0]}), "
