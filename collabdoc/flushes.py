@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from collabdoc.config import Limits
 from collabdoc.errors import Overloaded
-from collabdoc.life import State
+from collabdoc.lane import Lane
+from collabdoc.life import BUSY, State
 from collabdoc.room import Room
 from collabdoc.session import Batch, Delivery, Session
+from collabdoc.steps import Steps
 from collabdoc.store.base import Append
 from collabdoc.turn import Turn
 from collabdoc.writer import Submission, Writer
@@ -42,6 +44,8 @@ class Slot:
     """When the next flush is due, if one is."""
     task: "asyncio.Task[None] | None" = None
     """The snapshot or the reload that is under way."""
+    taking: "asyncio.Task[None] | None" = None
+    """What takes the edits that wait, while the room is TAKING."""
 
 
 class Flushes:
@@ -50,6 +54,7 @@ class Flushes:
     def __init__(
         self,
         turn: Turn,
+        lane: Lane,
         writer: Writer,
         limits: Limits,
         *,
@@ -63,6 +68,7 @@ class Flushes:
         """
         turn.flush.do, turn.store.do = self._flush_all, self._submit
         self._turn = turn
+        self._lane = lane
         self._writer = writer
         self._limits = limits
         self._told_committed = committed
@@ -77,7 +83,8 @@ class Flushes:
         at most `presence_ms`, or until edits take it along.
         """
         room = slot.room
-        if not (room.wants_flush or room.state is State.LOADING):
+        takes = room.is_taking and slot.taking is None
+        if not (room.wants_flush or takes or room.state is State.LOADING):
             return
         now_s = self._monotonic()
         due_s = max(now_s, slot.flushed_s + self._gathers_s(room))
@@ -117,13 +124,29 @@ class Flushes:
             _deliver(flushed.quiet[start : start + _TOLD_TOGETHER], flushed.batch)
         if room.state is State.LOADING:
             self._told_broke(slot)
+        elif room.is_taking and slot.taking is None:
+            slot.taking = asyncio.create_task(self._take_held(slot))
+
+    async def _take_held(self, slot: Slot) -> None:
+        try:
+            await self._lane.start(self._steps(slot), is_slow=slot.room.was_slow)
+        except Exception:  # its author was closed; the others go on with what is in the log
+            log.exception("document %a: an edit could not be taken", slot.room.name)
+        finally:
+            slot.taking = None
+            self.schedule(slot)
+
+    def _steps(self, slot: Slot) -> Steps[None]:
+        for _ in slot.room.take_held():
+            self.schedule(slot)  # what was taken is not to wait for what comes after it
+            yield
 
     def _submit(self, _: object = None) -> None:
         submissions, self._to_store = self._to_store, []
         self._writer.submit(submissions)
 
     def _gathers_s(self, room: Room) -> float:
-        if room.state is State.LOADING:
+        if room.state in BUSY:
             return 0.0
         limit_ms = self._limits.batch_ms if room.has_edits else self._limits.presence_ms
         return min(limit_ms / 1000, len(room.sessions) * _TELLING_S)

@@ -9,11 +9,14 @@ from typing import TypeVar
 
 from collabdoc.config import Limits
 from collabdoc.document import Document
-from collabdoc.errors import TooLarge
+from collabdoc.errors import TooLarge, TooSlow
 from collabdoc.protocol.update import UpdateInfo
 from collabdoc.quarantine import Quarantined
+from collabdoc.steps import Steps
 from collabdoc.underway import Underway
 
+SHORT_BYTES = 4096
+"""An update of no more is checked at once: the densest takes 3 ms."""
 _Result = TypeVar("_Result")
 
 
@@ -31,28 +34,49 @@ class Guard:
         self.read_only = None if quarantined is None else quarantined.read_only
         """Why nobody may edit the document; None where that is a matter of grants."""
 
-    def apply(self, document: Document, update: bytes) -> tuple[bool, UpdateInfo]:
-        """Check an update and apply it; whether it held anything new, and what.
+    def apply(self, document: Document, update: bytes) -> tuple[bool, UpdateInfo] | None:
+        """Check an update and apply it; whether it held anything new, and what. None where that takes several steps.
 
         Raises `ProtocolError` where it was not touched, `DocumentBroken` where the document has to be loaded anew.
         """
-        if len(update) > self._max_bytes:
-            raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._max_bytes}")
+        if len(update) > SHORT_BYTES:
+            return None
+        self._check_size(update)
         info = document.check(update, max_parts=self._max_parts)
+        if info.plan is not None:
+            return None
         if self._quarantined is not None:
             self._quarantined.check(update, info, document.clocks)
         self._underway.begin_applying(self._name, update)
         try:
-            if info.plan is None:
-                return document.apply(update, info), info
-            return document.apply(update, info, max_s=self._max_s, cpu_s=self._cpu_s), info
+            return document.apply(update, info), info
         finally:
             self._underway.end()
 
-    def _cpu_s(self) -> float:
-        """Asked between two pieces of an update."""
-        self._underway.go_on()
-        return time.thread_time()
+    def apply_in_steps(self, document: Document, update: bytes) -> Steps[tuple[bool, UpdateInfo, float]]:
+        """The same for any update, in short steps: between two of them others may edit the document, not read it.
+
+        Also gives the processor's time that pycrdt took for all steps; raises `TooSlow` past `apply_s`.
+        """
+        self._check_size(update)
+        info = yield from document.check_in_steps(update, max_parts=self._max_parts)
+        if self._quarantined is not None:
+            self._quarantined.check(update, info, document.clocks)
+        deleted = False
+        took_s = 0.0
+        for piece in info.cut(update):
+            yield
+            # The piece, not the whole: copying that for each took as long as applying it.
+            self._underway.begin_applying(self._name, piece)
+            began_s = time.thread_time()
+            try:
+                deleted = document.apply_piece(piece, info) or deleted
+            finally:
+                self._underway.end()
+            took_s += time.thread_time() - began_s
+            if took_s > self._max_s:
+                raise TooSlow(f"an update takes more than {self._max_s:g} s to apply: send it in parts")
+        return document.end_pieces(info, deleted=deleted), info, took_s
 
     def read(self, read: Callable[[], _Result]) -> _Result:
         """Do what makes pycrdt walk the document."""
@@ -61,3 +85,25 @@ class Guard:
             return read()
         finally:
             self._underway.end()
+
+    def read_much(self, read: Callable[[], _Result]) -> tuple[_Result, float]:
+        """The same for what may take long, with the processor's time that it took."""
+        began_s = time.thread_time()
+        return self.read(read), time.thread_time() - began_s
+
+    def read_in_steps(self, steps: Steps[_Result]) -> Steps[_Result]:
+        """The same in short steps."""
+        while True:
+            self._underway.begin_reading(self._name)
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: _Result = end.value
+                return result
+            finally:
+                self._underway.end()
+            yield
+
+    def _check_size(self, update: bytes) -> None:
+        if len(update) > self._max_bytes:
+            raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._max_bytes}")

@@ -60,8 +60,8 @@ class Quarantined:
         return "edits made the server stand still here: the document is read only until its operator looks"
 
     def check(self, update: bytes, info: UpdateInfo, clocks: Mapping[int, int]) -> None:
-        """Raise `Malformed` where an update is not to be taken."""
-        is_known = _hash(update) in self.updates
+        """Raise `Malformed` where an update is not to be taken: as it is, or in one of the pieces that are applied."""
+        is_known = any(_hash(each) in self.updates for each in (update, *info.cut(update)))
         for client, first, end in self.edits:
             new = max(info.starts.get(client, 0), clocks.get(client, 0))
             is_known = is_known or (new < end and info.ends.get(client, 0) > max(first, new))

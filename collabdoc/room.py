@@ -6,61 +6,40 @@
 4. The watermark of a batch is the last committed entry before it, so it is true whatever gets lost afterwards.
 5. After pycrdt failed, nothing reads the document until `reload`; edits that arrive meanwhile are held, within a bound.
    Who asked for what it failed over is closed: asking again at once would break the next copy too.
+6. A large edit is taken by `take_held`, in short steps. Until its end nothing reads the document, for it may yet be
+   given up. Small edits of others are taken between two steps; its author's are held.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from collabdoc.auth import Action
 from collabdoc.awareness import Awareness as Presence
 from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, Meta, merge
+from collabdoc.edits import Edit, Flush, Uncommitted, make_batch
 from collabdoc.errors import (
     DocumentBroken,
     EpochDiffers,
     Malformed,
-    MissingDependencies,
     NotAllowed,
     Overloaded,
     ProtocolError,
     TooLarge,
+    TooSlow,
 )
-from collabdoc.guard import Guard
-from collabdoc.life import State, transition
+from collabdoc.guard import SHORT_BYTES, Guard
+from collabdoc.held import Held
+from collabdoc.lane import LONG_S
+from collabdoc.life import BUSY, State, transition
 from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import DEFLATE, Awareness, Open, Opened, Update, Updates
-from collabdoc.protocol.update import UpdateInfo
 from collabdoc.recent import Recent
-from collabdoc.session import Announcement, Batch, Session
+from collabdoc.session import Announcement, Session
+from collabdoc.steps import Steps
 
 _Found = TypeVar("_Found", Opened, Updates, bytes, bool)
-
-
-@dataclass(frozen=True, slots=True)
-class Flush:
-    """What a turn of the room leaves to do: for the store, and for the drivers of sessions in which nothing waits."""
-
-    meta: Meta | None
-    batch: Batch
-    quiet: list[Session]
-
-    @property
-    def updates(self) -> tuple[bytes, ...]:
-        return self.batch.updates
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One edit on its way to the log; `update` is None where it held nothing new and only wants its SAVED."""
-
-    update: bytes | None
-    info: UpdateInfo | None
-    session: Session | None
-    id: int = 0
-    done: Callable[[], None] | None = None
 
 
 class Room:
@@ -96,11 +75,12 @@ class Room:
         self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
         self._openings = Openings()
         self._meta_due = False
-        self._gathered: list[_Entry] = []
-        self._uncommitted: deque[_Entry] = deque()
+        self._gathered: list[Edit] = []
+        self._uncommitted = Uncommitted()
         self._present_changed: set[int] = set()
-        self._held: list[tuple[Session, Update]] = []
-        self._held_bytes = 0
+        self.was_slow = False
+        """Whether an edit took long: then those of newcomers are left to `take_held` until one does not."""
+        self._held = Held(max_bytes=limits.document_bytes, max_bytes_behind=limits.held_bytes)
 
     @property
     def clocks(self) -> Mapping[int, int]:
@@ -109,6 +89,11 @@ class Room:
     @property
     def has_uncommitted(self) -> bool:
         return bool(self._uncommitted)
+
+    @property
+    def is_taking(self) -> bool:
+        """Whether `take_held` has something to do."""
+        return self.state is State.TAKING
 
     @property
     def wants_flush(self) -> bool:
@@ -125,6 +110,7 @@ class Room:
         if self.state in (State.DRAINING, State.CLOSED):
             session.close(Overloaded("the document is being closed, open it again"))
             return
+        session.is_paced = self.was_slow
         self.sessions.add(session)
         session.put_opening(opening)
 
@@ -145,12 +131,27 @@ class Room:
                 session.close(error)
         elif message.id != session.last_id + 1:
             session.close(Malformed(f"read the update id {message.id}, expected {session.last_id + 1}"))
-        elif self.state is State.LOADING:
-            session.last_id = message.id
-            self._hold(session, message)
         else:
             session.last_id = message.id
-            self._receive_update(session, message)
+            if self.state in BUSY and self._must_wait(session):
+                self._hold(session, message)
+            else:
+                self._receive_update(session, message)
+
+    def take_held(self) -> Steps[None]:
+        """While the room is TAKING: take the edits that wait, in short steps."""
+        while self.is_taking and (held := self._held.first()):
+            for _ in () if held[0].closed else self._receive_in_steps(*held):
+                yield
+                if (
+                    self.state is not State.TAKING
+                ):  # it broke, and is received again; or it ends, and its author keeps it
+                    return
+            self._held.drop_first()
+        if self.is_taking:
+            self.state = transition(self.state, "taken")
+            for session in self.sessions:
+                session.retry()
 
     def wanted(self, session: Session) -> bytes | None:
         """The state vector by which a client sends what the server lacks; None while that could not be taken."""
@@ -162,7 +163,8 @@ class Room:
             raise Overloaded("the document is not open for edits now, try again")
         if reason := self.guard.read_only:
             raise NotAllowed(reason)
-        self._take_edit(update, session=None, done=done)
+        if not self._take_edit(Edit(update, None, None, done=done)):
+            raise TooLarge("an edit of the server's own is taken at once, and this one is too large for that")
 
     def flush(self) -> Flush:
         """Hand what was gathered to the sessions; what is to be stored comes back, in order.
@@ -172,7 +174,7 @@ class Room:
         if self._present_changed:
             self._flush_presence()
         gathered, self._gathered = self._gathered, []
-        batch = self._batch(gathered)
+        batch = make_batch(self.committed_seq, gathered)
         quiet: list[Session] = []
         if gathered:
             for session in self.sessions:
@@ -186,13 +188,8 @@ class Room:
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
-        waiting = self._uncommitted
-        while count or (waiting and waiting[0].update is None):
-            entry = waiting.popleft()
-            if entry.update is not None:
-                count -= 1
-                self._recent.append(entry.update)
-            self._acknowledge(entry)
+        for update in self._uncommitted.commit(count):
+            self._recent.append(update)
         self.committed_seq = last_seq
 
     def opened(self, session: Session, opening: Open) -> Opened | None:
@@ -211,8 +208,7 @@ class Room:
         self.size_bytes = size_bytes
         for session in self.sessions:
             session.retry()
-        held, self._held, self._held_bytes = self._held, [], 0
-        for session, message in held:
+        for session, message in self._held.take_all():
             if session not in self.sessions or session.closed:
                 continue
             if self.state is State.ACTIVE:
@@ -226,7 +222,7 @@ class Room:
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
-        if self.state is State.LOADING:  # which it will not be: what broke is not read
+        if self.state in BUSY:  # which it will not end: what broke, or is half done, is not read
             for session in self.sessions:
                 session.give_up(Overloaded("the document is being closed, open it again"))
         self.state = transition(self.state, "drain")
@@ -239,10 +235,12 @@ class Room:
         self.sessions.clear()
 
     def _read(self, session: Session, read: Callable[[], _Found]) -> _Found | None:
-        if self.state is State.LOADING:
+        if self.state in BUSY:
             return None
         try:
-            return self.guard.read(read)
+            found, took_s = self.guard.read_much(read)
+            session.took_s += took_s
+            return found
         except ProtocolError as error:
             session.close(error)
         except DocumentBroken:
@@ -260,7 +258,7 @@ class Room:
             if missed is None:
                 update = self._lacking(opening.state_vector)
             else:
-                newest = [entry.update for entry in self._uncommitted if entry.update is not None]
+                newest = self._uncommitted.updates
                 update = self._openings.get(opening.seq, lambda: merge(missed + newest))
         encoding = None
         if opening.accepts == DEFLATE and self._limits.deflate_least_bytes <= len(update) <= self._limits.deflate_bytes:
@@ -283,73 +281,98 @@ class Room:
 
     def _receive_update(self, session: Session, message: Update) -> None:
         try:
+            if session.is_paced or len(message.update) > SHORT_BYTES:
+                self._put_off(session, message)
+                return
             # Clients of some dialects say all they have in every sync, whether they may write or not.
             if (reason := self._why_read_only(session)) and not self._read(
                 session, lambda: self._document.holds(message.update)
             ):
                 raise NotAllowed(reason)
-            if session.must_resync:
-                return
-            if session.must_reopen:
-                raise Overloaded("an edit before this one could not be saved: open again, and send what is missing")
-            self._take_edit(message.update, session=session, id_=message.id)
-            session.asked_to_resync = False
-        except NotAllowed as error:
-            session.reject(message.id, error)
-        except Overloaded as error:
-            session.must_reopen = True
-            session.reject(message.id, error)
-        except MissingDependencies as error:
-            if session.asked_to_resync:
-                session.reject(message.id, error)
-                session.close(error)
-            elif session.resyncs:
-                session.asked_to_resync = session.must_resync = True
-            else:
-                session.asked_to_resync = True
-                session.close(Overloaded(f"{error.reason}: open again, and send what the server lacks"))
+            if self._is_next(session):
+                if self._take_edit(Edit(message.update, None, session, message.id)):
+                    session.asked_to_resync = False
+                else:
+                    self._put_off(session, message)
         except ProtocolError as error:
-            session.reject(message.id, error)
-            session.close(error)
+            session.refuse(message.id, error)
+
+    def _receive_in_steps(self, session: Session, message: Update) -> Steps[None]:
+        update = message.update
+        try:
+            if (reason := self._why_read_only(session)) and not (
+                yield from self.guard.read_in_steps(self._document.holds_in_steps(update))
+            ):
+                raise NotAllowed(reason)
+            if self._is_next(session):
+                self._check_room_for(update)
+                is_new, info, took_s = yield from self.guard.apply_in_steps(self._document, update)
+                session.is_paced = took_s > LONG_S
+                self.was_slow = self.was_slow or session.is_paced
+                self._note_taken(Edit(update, info, session, message.id), is_new=is_new)
+                session.asked_to_resync = False
+        except DocumentBroken as error:
+            self.was_slow = self.was_slow or isinstance(error, TooSlow)
+            self._break()
+            session.refuse(message.id, Malformed(error.told))
+        except ProtocolError as error:
+            session.refuse(message.id, error)
+        except Exception:
+            self._break()
+            session.close(Overloaded("the server made a mistake, open the document again"))
+            raise
+
+    def _put_off(self, session: Session, message: Update) -> None:
+        """Leave it to `take_held`."""
+        self.state = transition(self.state, "takes")
+        self._hold(session, message)
+
+    def _must_wait(self, session: Session) -> bool:
+        """Whether an edit has to wait: for one before it, or until it can be looked up in the document."""
+        return self.state is State.LOADING or session in self._held or self._why_read_only(session) is not None
+
+    def _is_next(self, session: Session) -> bool:
+        """Whether an edit is what its session has to send now."""
+        if session.must_resync:
+            return False
+        if session.must_reopen:
+            raise Overloaded("an edit before this one could not be saved: open again, and send what is missing")
+        return True
 
     def _why_read_only(self, session: Session) -> str | None:
         if not session.grant.allows(Action.WRITE):
             return "this document is open for reading only"
         return self.guard.read_only
 
-    def _take_edit(
-        self, update: bytes, *, session: Session | None, id_: int = 0, done: Callable[[], None] | None = None
-    ) -> None:
+    def _take_edit(self, edit: Edit) -> bool:
+        """False where it takes several steps."""
+        self._check_room_for(edit.update)
+        try:
+            applied = self.guard.apply(self._document, edit.update)
+        except DocumentBroken as error:
+            self._break()
+            raise Malformed(error.told) from error
+        if applied is None:
+            return False
+        is_new, edit.info = applied
+        self._note_taken(edit, is_new=is_new)
+        return True
+
+    def _check_room_for(self, update: bytes) -> None:
         if reason := self._refusal():
             raise Overloaded(reason)
         if self.size_bytes + len(update) > self._limits.document_bytes:
             raise TooLarge(f"the document would pass its limit of {self._limits.document_bytes} bytes")
-        try:
-            is_new, info = self.guard.apply(self._document, update)
-        except DocumentBroken as error:
-            self._break()
-            raise Malformed(error.told) from error
+
+    def _note_taken(self, edit: Edit, *, is_new: bool) -> None:
         if is_new:
             self._openings.forget()
-            self.size_bytes += len(update)
-            entry = _Entry(update, info, session, id_, done)
-            self._gathered.append(entry)
-            self._uncommitted.append(entry)
-        else:
-            entry = _Entry(None, None, session, id_, done)
-            if self._uncommitted:
-                self._uncommitted.append(entry)
-            else:
-                self._acknowledge(entry)
-
-    def _acknowledge(self, entry: _Entry) -> None:
-        if entry.session is not None:
-            entry.session.put_saved(entry.id)
-        elif entry.done is not None:
-            entry.done()
+            self.size_bytes += len(edit.update)
+            self._gathered.append(edit)
+        self._uncommitted.put(edit, is_new=is_new)
 
     def _take_meta(self) -> Meta | None:
-        if self.state is State.LOADING:
+        if self.state in BUSY:
             return None
         try:
             meta = self.guard.read(self._document.take_meta)
@@ -358,19 +381,6 @@ class Room:
         except DocumentBroken:
             self._break()
             return None
-
-    def _batch(self, entries: list[_Entry]) -> Batch:
-        updates: list[bytes] = []
-        infos: list[UpdateInfo] = []
-        own: dict[Session, list[int]] = {}
-        for place, entry in enumerate(entries):
-            assert entry.update is not None
-            assert entry.info is not None
-            updates.append(entry.update)
-            infos.append(entry.info)
-            if entry.session is not None:
-                own.setdefault(entry.session, []).append(place)
-        return Batch(self.committed_seq, tuple(updates), infos, own)
 
     def _flush_presence(self) -> None:
         changed, self._present_changed = self._present_changed, set()
@@ -381,12 +391,9 @@ class Room:
                 session.put_announcement(announcement)
 
     def _break(self) -> None:
-        if self.state is State.ACTIVE:
+        if self.state in (State.ACTIVE, State.TAKING):
             self.state = transition(self.state, "broke")
 
     def _hold(self, session: Session, message: Update) -> None:
-        self._held_bytes += len(message.update)
-        if self._held_bytes > self._limits.held_bytes:
-            session.close(Overloaded("the document is being loaded anew, try again"))
-        else:
-            self._held.append((session, message))
+        if not self._held.put(session, message):
+            session.close(Overloaded("too much waits for this document, try again"))

@@ -27,6 +27,7 @@ from collabdoc.errors import (
 from collabdoc.flushes import Flushes, Slot
 from collabdoc.guard import Guard
 from collabdoc.helper import Helper
+from collabdoc.lane import Lane
 from collabdoc.life import State
 from collabdoc.loading import load_document
 from collabdoc.memory import give_back
@@ -59,6 +60,7 @@ class Rooms:
         *,
         server: str,
         turn: Turn,
+        lane: Lane,
         underway: Underway,
         quarantine: Quarantine,
         monotonic: Callable[[], float] = time.monotonic,
@@ -70,12 +72,13 @@ class Rooms:
         self._snapshots = Snapshots(store, reader, writer, helper, limits)
         self._limits = limits
         self._server = server
+        self._lane = lane
         self._underway = underway
         self._quarantine = quarantine
         self._barred = Barred(quarantine, monotonic)
         self._monotonic = monotonic
         self._flushes = Flushes(
-            turn, writer, limits, committed=self._committed, broke=self._reload_later, monotonic=monotonic
+            turn, lane, writer, limits, committed=self._committed, broke=self._reload_later, monotonic=monotonic
         )
         self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
@@ -92,7 +95,8 @@ class Rooms:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [self._ticker, *self._loading.values(), *(slot.task for slot in self._slots.values() if slot.task)]
+        busy = [task for slot in self._slots.values() for task in (slot.task, slot.taking) if task]
+        tasks = [self._ticker, *self._loading.values(), *busy]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -248,7 +252,7 @@ class Rooms:
     async def _make_room(self, loaded: Loaded) -> Room:
         name = loaded.row.name
         guard = Guard(name, self._limits, self._underway, self._quarantine.of(name))
-        document, size_bytes = await load_document(loaded, guard)
+        document, size_bytes = await load_document(loaded, guard, self._lane)
         return Room(
             name,
             loaded.row.epoch,
@@ -347,7 +351,7 @@ class Rooms:
             loaded = await self._reader.call(lambda: self._store.load(room.name))
             if loaded is None:
                 raise NoSuchDocument("there is no such document")
-            document, size_bytes = await load_document(loaded, room.guard)
+            document, size_bytes = await load_document(loaded, room.guard, self._lane)
         except Exception as error:  # whatever it is: nobody is to wait for this room for ever
             unforeseen = not isinstance(error, CollabdocError)
             log.critical("document %a cannot be loaded: %s", room.name, error, exc_info=unforeseen)
@@ -380,7 +384,7 @@ class Rooms:
             slot.room.forget_openings()
             if slot.room.sessions or slot.room.has_uncommitted:
                 slot.idle_since_s = None
-            elif slot.task:
+            elif slot.task or slot.taking:
                 continue
             elif slot.idle_since_s is None:
                 slot.idle_since_s = now

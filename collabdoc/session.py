@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from collabdoc.auth import Action, Credentials, Grant
 from collabdoc.awareness import join
 from collabdoc.document import state_vector_before
-from collabdoc.errors import ProtocolError
+from collabdoc.errors import MissingDependencies, NotAllowed, Overloaded, ProtocolError
 from collabdoc.protocol.messages import Awareness, Closed, Mode, Open, Rejected, Saved, ServerMessage
 from collabdoc.protocol.update import UpdateInfo
 
@@ -137,6 +137,7 @@ class Session:
         "closed",
         "credentials",
         "grant",
+        "is_paced",
         "is_quiet",
         "last_id",
         "must_reopen",
@@ -144,6 +145,7 @@ class Session:
         "reader",
         "resyncs",
         "room",
+        "took_s",
     )
 
     def __init__(
@@ -178,6 +180,10 @@ class Session:
         self.reader = reader
         self.is_quiet = False
         """Whether it is open and nothing waits in it, so that its driver may be handed edits directly."""
+        self.is_paced = False
+        """Whether its edits take so long that they are to be taken by `Room.take_held`, until one does not."""
+        self.took_s = 0.0
+        """What the processor spent on reading the document for it, since its driver looked last."""
         self._awake = False
         self._more = False  # whether there is anything to take but batches
         self._max_bytes = max_bytes
@@ -251,6 +257,26 @@ class Session:
         if not self.closed:
             self._rejected.append(Rejected(self.channel, update_id, error.code, error.reason))
             self._put_more()
+
+    def refuse(self, update_id: int, error: ProtocolError) -> None:
+        """An edit was not taken: tell its author, and what is to be done about it."""
+        match error:
+            case NotAllowed():
+                self.reject(update_id, error)
+            case Overloaded():
+                self.must_reopen = True
+                self.reject(update_id, error)
+            case MissingDependencies() if self.asked_to_resync:
+                self.reject(update_id, error)
+                self.close(error)
+            case MissingDependencies() if self.resyncs:
+                self.asked_to_resync = self.must_resync = True
+            case MissingDependencies():
+                self.asked_to_resync = True
+                self.close(Overloaded(f"{error.reason}: open again, and send what the server lacks"))
+            case _:
+                self.reject(update_id, error)
+                self.close(error)
 
     def close(self, error: ProtocolError) -> None:
         """Say why and end; the driver sees `closed` and lets the session go."""

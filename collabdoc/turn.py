@@ -54,6 +54,8 @@ class Turn:
         """Of sockets."""
         self.store: Stage[Any] = Stage(self._schedule)
         """Of edits."""
+        self.read_s = 0.0
+        """The processor's time that was spent in this turn on reading documents for those who open them or lag."""
 
     def _schedule(self) -> None:
         if not self._is_scheduled:
@@ -67,6 +69,7 @@ class Turn:
             self.store.run()
         finally:  # a panic of pycrdt is no `Exception`, and is not to silence every document
             self._is_scheduled = False
+            self.read_s = 0.0
             # What a stage left for one before it.
             if self.flush._due or self.send._due or self.store._due:
                 self._schedule()

@@ -1,8 +1,8 @@
 """What pycrdt is busy with, in memory that outlives the process: so the watchdog can tell over what it stood still.
 
 The memory is shared between a process and those that it is forked from. Layout, little-endian: 1 byte (0 nothing,
-1 applying an update, 2 reading the document), 4 bytes length of the update, 2 bytes length of the document's name,
-1 byte that changes as the work goes on, the name, and the update at a fixed place behind it.
+1 applying an update, 2 reading the document), 4 bytes length of the update, 2 bytes length of the document's name, the
+name, and the update at a fixed place behind it.
 """
 
 import mmap
@@ -10,8 +10,7 @@ import struct
 from dataclasses import dataclass
 
 _HEAD = struct.Struct("<BIH")
-_PROGRESS = _HEAD.size
-_NAME = _PROGRESS + 1
+_NAME = _HEAD.size
 _UPDATE = 4096
 _NOTHING, _APPLYING, _READING = range(3)
 
@@ -48,16 +47,8 @@ class Underway:
             self._write_name(document)
         _HEAD.pack_into(self._memory, 0, _READING, 0, self._name_bytes)
 
-    def go_on(self) -> None:
-        """It is long, and not standing still."""
-        self._memory[_PROGRESS] = (self._memory[_PROGRESS] + 1) % 256
-
     def end(self) -> None:
         self._memory[0] = _NOTHING
-
-    def progress(self) -> int:
-        """A number that is another one whenever the work went on."""
-        return self._memory[_PROGRESS]
 
     def take(self) -> Work | None:
         """What was begun and not ended, by a process that is no more."""

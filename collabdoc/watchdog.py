@@ -113,7 +113,7 @@ class Watchdog:
 
     def _watch(self, life: _Life) -> None:
         """Until the server has ended. Silence is counted in rounds: where both were stopped, so was the count."""
-        silent = progress = 0
+        silent = 0
         while True:
             readable, _, _ = select.select([life.pipe], [], [], BEAT_S)
             if readable:
@@ -122,8 +122,6 @@ class Watchdog:
                     return
                 life.served, silent = True, 0
                 life.rests = life.rests or _REST in said
-            elif progress != (progress := self._underway.progress()):  # a long update, which has its own limit
-                silent = 0
             elif life.served and not life.rests and self._stopped_by is None:
                 silent += 1
                 if silent * BEAT_S >= self._stall_s and not life.stood_still:

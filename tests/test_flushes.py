@@ -13,6 +13,7 @@ from collabdoc.config import Limits
 from collabdoc.document import Document
 from collabdoc.flushes import Flushes, Slot
 from collabdoc.guard import Guard
+from collabdoc.lane import Lane
 from collabdoc.protocol.messages import Awareness, Open, Update
 from collabdoc.room import Room
 from collabdoc.session import Announcement, Batch, Delivery, Session
@@ -38,6 +39,7 @@ class Stand:
         self.kept: list[int | OSError] = []
         self.flushes = Flushes(
             Turn(),
+            Lane(monotonic=lambda: self.now_s),
             cast(Writer, self),
             limits,
             committed=lambda *_: None,

@@ -24,6 +24,7 @@ from collabdoc.errors import (
     Unreadable,
 )
 from collabdoc.helper import Helper
+from collabdoc.lane import Lane
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
 from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
@@ -147,6 +148,7 @@ async def house(folder: Path, **limits: float) -> AsyncIterator[House]:
             built.limits,
             server="test",
             turn=Turn(),
+            lane=Lane(),
             underway=Underway(built.limits.update_bytes),
             quarantine=built.quarantine,
             monotonic=lambda: built.now_s,

@@ -37,17 +37,6 @@ def test_reading_is_told_without_the_update_before(underway: Underway) -> None:
     assert underway.take() == Work("a", None)
 
 
-def test_work_that_goes_on_can_be_told_from_work_that_stands_still(underway: Underway) -> None:
-    underway.begin_applying("a", b"update")
-    seen = underway.progress()
-    assert underway.progress() == seen
-    for _ in range(300):
-        underway.go_on()
-        assert underway.progress() != seen
-        seen = underway.progress()
-    assert underway.take() == Work("a", b"update")
-
-
 def test_a_process_tells_the_one_that_it_was_forked_from(underway: Underway) -> None:
     if (pid := os.fork()) == 0:
         underway.begin_applying("a", b"update")

@@ -31,15 +31,14 @@ pytestmark = [
 ]
 
 CROWD = 140_000
-BASE = update(
-    section(
-        1, 0, b"\x05" + ROOT + string("1"), *(b"\x85" + uint(1) + uint(number) + string("1") for number in range(CROWD))
-    )
+_ALL = section(
+    1, 0, b"\x05" + ROOT + string("1"), *(b"\x85" + uint(1) + uint(number) + string("1") for number in range(CROWD))
 )
+BASE = update(_ALL)
 # Each comes before all others, and pycrdt passes all of them to see that; it is too few to be taken in pieces.
 SLOW = section(2, 0, *[first("a")] * 200)
-# yrs passes all earlier values of a key for each one that claims to be the first.
-SLOW_SNAPSHOT = update(section(2, 0, *[b"\x28\x01\x04meta\x05title\x01\x7e"] * 100_000))
+# Loaded in pieces, of which one is half of those.
+SLOW_SNAPSHOT = update(_ALL, SLOW)
 
 
 @pytest.fixture

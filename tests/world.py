@@ -20,6 +20,7 @@ from collabdoc.life import State
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Rejected, Saved, ServerMessage, Update, Updates
 from collabdoc.room import Room
 from collabdoc.session import Announcement, Batch, Session
+from collabdoc.steps import finish
 from collabdoc.underway import Underway
 
 EPOCH = "0123456789abcdef"
@@ -43,6 +44,7 @@ class World:
         return person
 
     def turn(self) -> None:
+        finish(self.room.take_held())
         flushed = self.room.flush()
         for session in flushed.quiet:
             session.put_batch(flushed.batch)
@@ -70,7 +72,12 @@ class World:
         for person in self.people:
             if person.session is None:
                 person.opens()
-        while self.room.wants_flush or self.on_the_way or any(person.has_mail for person in self.people):
+        while (
+            self.room.wants_flush
+            or self.room.is_taking
+            or self.on_the_way
+            or any(person.has_mail for person in self.people)
+        ):
             self.turn()
             self.commit()
 

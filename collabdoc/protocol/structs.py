@@ -15,10 +15,13 @@ from typing import NamedTuple
 from collabdoc.errors import Malformed
 from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint
 from collabdoc.protocol.values import Parts, skip_any, skip_json
+from collabdoc.steps import Steps
 
 MAX_CLOCK = 2**31 - 1
 STEP_STRUCTS = 100
 """Structs that go to pycrdt at once: of two neighbours that can be one it makes one by copying all that follow."""
+_TURN_STRUCTS = 10 * STEP_STRUCTS
+"""Structs that are read in one step."""
 _SECTION_PARTS, _WAIT_PARTS = 10, 5
 """What a section, and a struct that waits for another section, counts: it takes so many times as long as a struct."""
 
@@ -63,6 +66,7 @@ class Structs:
     """All structs of an update."""
 
     sections: list[Section] = field(default_factory=list)
+    clients: set[int] = field(default_factory=set)
     count: int = 0
     is_text: bool = True
     """Whether there is nothing but text and its formats, so that no entry of a map is set."""
@@ -85,33 +89,60 @@ def read_structs(update: bytes, clocks: Mapping[int, int], parts: Parts, *, with
     structs = Structs()
     count, position = read_varuint(update, 0)
     parts.take(_SECTION_PARTS * count)
-    seen: set[int] = set()
     for _ in range(count):
-        structs_count, begin = read_varuint(update, position)
-        client, position = read_varuint(update, begin)
-        own = update[begin:position]
-        clock, position = read_varuint(update, position)
-        if structs_count == 0:
-            raise Malformed(f"an update has an empty section for client {client}")
-        if client in seen:
-            raise Malformed(f"an update has two sections for client {client}")
-        if clock > MAX_CLOCK:
-            raise Malformed(f"an update begins at the clock {clock} of client {client}, expected at most 2^31 - 1")
-        if clock > (known := clocks.get(client, 0)):
-            structs.missing.append(f"an update of client {client} begins at {clock}, the server has {known}")
-        seen.add(client)
-        parts.take(structs_count)
-        structs.count += structs_count
-        section = Section(client, clock, structs_count)
-        structs.sections.append(section)
-        position = _read_section(update, position, own, section, structs, clocks, parts, with_cuts=with_cuts)
+        section, own, position = _begin_section(update, position, structs, clocks, parts)
+        numbers = range(section.count)
+        position = _read_some(update, position, own, numbers, section, structs, clocks, parts, with_cuts=with_cuts)
+        section.end_position = position
     return structs, position
 
 
-def _read_section(
+def read_structs_in_steps(
+    update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool
+) -> Steps[tuple[Structs, int]]:
+    """The same in short steps, which take longer where there are few structs."""
+    structs = Structs()
+    count, position = read_varuint(update, 0)
+    parts.take(_SECTION_PARTS * count)
+    for number in range(1, count + 1):
+        section, own, position = _begin_section(update, position, structs, clocks, parts)
+        for first in range(0, section.count, _TURN_STRUCTS):
+            if first or number % _TURN_STRUCTS == 0:
+                yield
+            some = range(first, min(first + _TURN_STRUCTS, section.count))
+            position = _read_some(update, position, own, some, section, structs, clocks, parts, with_cuts=with_cuts)
+        section.end_position = position
+    return structs, position
+
+
+def _begin_section(
+    update: bytes, position: int, structs: Structs, clocks: Mapping[int, int], parts: Parts
+) -> tuple[Section, bytes, int]:
+    count, begin = read_varuint(update, position)
+    client, position = read_varuint(update, begin)
+    own = update[begin:position]
+    clock, position = read_varuint(update, position)
+    if count == 0:
+        raise Malformed(f"an update has an empty section for client {client}")
+    if client in structs.clients:
+        raise Malformed(f"an update has two sections for client {client}")
+    if clock > MAX_CLOCK:
+        raise Malformed(f"an update begins at the clock {clock} of client {client}, expected at most 2^31 - 1")
+    if clock > (known := clocks.get(client, 0)):
+        structs.missing.append(f"an update of client {client} begins at {clock}, the server has {known}")
+    parts.take(count)
+    structs.clients.add(client)
+    structs.count += count
+    section = Section(client, clock, count, end=clock)
+    structs.sections.append(section)
+    return section, own, position
+
+
+def _read_some(
     update: bytes,
     position: int,
     own: bytes,
+    numbers: range,
     section: Section,
     structs: Structs,
     clocks: Mapping[int, int],
@@ -119,9 +150,9 @@ def _read_section(
     *,
     with_cuts: bool,
 ) -> int:
-    clock, client = section.start, section.client
-    next_step = 0
-    for number in range(section.count):
+    clock, client = section.end, section.client
+    next_step = numbers.start
+    for number in numbers:
         begin = position
         info = update[position]
         content = info & _CONTENT
@@ -182,7 +213,7 @@ def _read_section(
         clock += length
         if clock > MAX_CLOCK:
             raise Malformed(f"an update takes client {client} past the clock 2^31 - 1")
-    section.end, section.end_position = clock, position
+    section.end = clock
     return position
 
 

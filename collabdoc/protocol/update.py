@@ -22,12 +22,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from collabdoc.errors import Malformed, MissingDependencies
+from collabdoc.errors import Malformed, MissingDependencies, ProtocolError
 from collabdoc.protocol.keystroke import read_keystroke
 from collabdoc.protocol.lib0 import read_varuint
-from collabdoc.protocol.pieces import WHOLE_STRUCTS, Plan, make_plan
-from collabdoc.protocol.structs import read_structs
+from collabdoc.protocol.pieces import STEP_RANGES, WHOLE_STRUCTS, Plan, Ranges, is_small, make_plan
+from collabdoc.protocol.structs import Structs, read_structs, read_structs_in_steps
 from collabdoc.protocol.values import Parts
+from collabdoc.steps import Steps, finish
 
 Pairs = Mapping[int, Sequence[int]]
 """Client -> the clocks, ascending, at which the second half of a surrogate pair stands."""
@@ -36,6 +37,13 @@ _ASTRAL_UTF8 = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 _EACH_ASTRAL_UTF8 = [re.compile(rb"%c[\x80-\xbf]{3}" % lead) for lead in range(0xF0, 0xF5)]
 """One for each lead: a literal is searched for ten times as fast as a class of bytes."""
 UNLIMITED = 2**63
+WHOLE_BYTES = 2 * WHOLE_STRUCTS
+"""An update of no more is not cut: no struct and no deleted range is shorter than 2 bytes."""
+_TAKEN_PARTS = 10_000_000
+"""What is larger is loaded in one go: to plan it would take more memory than to have it."""
+_STEP_CUTS = 1_000
+_SHORT_BYTES = 1_000
+"""What has fewer is read in one step."""
 _RANGE_PARTS = 2
 """What a deleted range counts: pycrdt may have to cut a text for it, at either end."""
 
@@ -69,14 +77,30 @@ def check_update(
     if not pairs and (keystroke := read_keystroke(update, clocks)):
         client, start, end = keystroke
         return UpdateInfo({client: start}, {client: end}, deletes=False, is_text=True)
+    return finish(check_in_steps(update, clocks, pairs, max_parts=max_parts))
+
+
+def check_in_steps(
+    update: bytes, clocks: Mapping[int, int], pairs: Pairs | None = None, *, max_parts: int = UNLIMITED
+) -> Steps[UpdateInfo]:
+    """The same in short steps; `clocks` and `pairs` may grow between two of them."""
     parts = Parts(max_parts)
     try:
-        structs, position = read_structs(update, clocks, parts, with_cuts=bool(pairs) or _has_pairs(update))
+        structs, position = Structs(), 1
+        if update[0]:
+            with_cuts = bool(pairs) or _has_pairs(update)
+            if len(update) < _SHORT_BYTES:
+                structs, position = read_structs(update, clocks, parts, with_cuts=with_cuts)
+            else:
+                structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=with_cuts)
         ends = {section.client: section.end for section in structs.sections}
         all_pairs: list[Pairs] = [found for found in (pairs, structs.halves) if found]
-        deletes_position = position
         missing = structs.missing  # told only once the whole update is known to be well formed
-        deletes, position = _read_deletes(update, position, clocks, ends, all_pairs, missing, parts)
+        deletes: Sequence[Ranges] = ()
+        if update[position]:
+            deletes, position = yield from _read_deletes(update, position, clocks, ends, all_pairs, missing, parts)
+        else:
+            position += 1
     except IndexError:
         raise Malformed("an update ends too early") from None
     if position != len(update):
@@ -86,48 +110,56 @@ def check_update(
             _check_cut(section.client, section.start, all_pairs)
             # What is new of a struct is cut off there.
             _check_cut(section.client, clocks.get(section.client, 0), all_pairs)
-        for client, clock in structs.cuts:
+        for number, (client, clock) in enumerate(structs.cuts, 1):
             _check_cut(client, clock, all_pairs)
+            if number % _STEP_CUTS == 0:
+                yield
     if structs.subdocument is not None:
         client, clock = structs.subdocument
         raise Malformed(f"an update holds a subdocument, at {clock} of client {client}: subdocuments are not supported")
     if missing:
         raise MissingDependencies(missing[0])
-    plan = make_plan(structs, clocks, deletes_position)
+    plan = None
+    if structs.waits or not is_small(structs, deletes):
+        plan = yield from make_plan(structs, clocks, deletes)
     starts = {section.client: section.start for section in structs.sections}
     is_text = structs.is_text and not deletes and bool(ends)
-    return UpdateInfo(starts, ends, deletes, structs.halves, plan, is_text)
+    return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text)
 
 
 def cut_taken(update: bytes, read_clocks: Callable[[], Mapping[int, int]]) -> Iterable[bytes]:
     """An update of the log in the pieces in which it was taken, by a document that had the clocks of `read_clocks`."""
-    if len(update) <= 2 * WHOLE_STRUCTS:  # bytes: no struct is shorter than 2
+    if len(update) <= WHOLE_BYTES:
         return (update,)
-    try:
-        structs, _ = read_structs(update, {}, Parts(UNLIMITED), with_cuts=False)
-        if structs.count <= WHOLE_STRUCTS:
-            return (update,)
-        clocks = read_clocks()
-        structs, deletes_position = read_structs(update, clocks, Parts(UNLIMITED), with_cuts=False)
-        plan = None if structs.missing else make_plan(structs, clocks, deletes_position)
-    except (IndexError, Malformed, MissingDependencies):
-        plan = None  # taken before, under other rules
+    plan = finish(plan_taken(update, read_clocks()))
     return (update,) if plan is None else plan.cut(update)
 
 
-def find_pairs(update: bytes) -> Pairs:
-    """Where the structs of an update that was taken hold surrogate pairs."""
+def plan_taken(update: bytes, clocks: Mapping[int, int]) -> Steps[Plan | None]:
+    """How to take an update of the log, or a snapshot, in the pieces in which a document with `clocks` took it."""
+    parts = Parts(_TAKEN_PARTS)
+    try:
+        structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=False)
+        ends = {section.client: section.end for section in structs.sections}
+        deletes, _ = yield from _read_deletes(update, position, clocks, ends, (), structs.missing, parts)
+        return None if structs.missing else (yield from make_plan(structs, clocks, deletes))
+    except (IndexError, ProtocolError):
+        return None  # taken before, under other rules
+
+
+def find_pairs(update: bytes) -> Steps[Pairs]:
+    """Where the structs of an update that was taken hold surrogate pairs, in short steps."""
     if not _has_pairs(update):
         return {}
     try:
-        structs, _ = read_structs(update, {}, Parts(UNLIMITED), with_cuts=False)
+        structs, _ = yield from read_structs_in_steps(update, {}, Parts(UNLIMITED), with_cuts=False)
     except (IndexError, Malformed):
         return {}  # taken before, under other rules: no reason to lock people out of their document
     return structs.halves
 
 
 def _has_pairs(update: bytes) -> bool:
-    if len(update) < 1_000:
+    if len(update) < _SHORT_BYTES:
         return bool(_ASTRAL_UTF8.search(update))
     return any(pattern.search(update) for pattern in _EACH_ASTRAL_UTF8)
 
@@ -140,32 +172,39 @@ def _read_deletes(
     pairs: Sequence[Pairs],
     missing: list[str],
     parts: Parts,
-) -> tuple[bool, int]:
+) -> Steps[tuple[Sequence[Ranges], int]]:
     count, position = read_varuint(update, position)
+    found: list[Ranges] = []
     seen: set[int] = set()
     for _ in range(count):
         client, position = read_varuint(update, position)
-        ranges, position = read_varuint(update, position)
-        if ranges == 0 or client in seen:
+        left, position = read_varuint(update, position)
+        if left == 0 or client in seen:
             raise Malformed(f"an update's delete set has an empty or a second part for client {client}")
         seen.add(client)
-        parts.take(_RANGE_PARTS * ranges)
+        parts.take(_RANGE_PARTS * left)
         known = max(clocks.get(client, 0), ends.get(client, 0))
         end = 0
-        for _ in range(ranges):
-            clock, position = read_varuint(update, position)
-            length, position = read_varuint(update, position)
-            if length == 0:
-                raise Malformed(f"an update deletes an empty range of client {client}")
-            if clock < end:
-                raise Malformed(f"an update deletes client {client} from {clock} after it did up to {end}")
-            end = clock + length
-            if pairs:
-                _check_cut(client, clock, pairs)
-                _check_cut(client, end, pairs)
+        while left:
+            some, start = min(left, STEP_RANGES), position
+            for _ in range(some):
+                clock, position = read_varuint(update, position)
+                length, position = read_varuint(update, position)
+                if length == 0:
+                    raise Malformed(f"an update deletes an empty range of client {client}")
+                if clock < end:
+                    raise Malformed(f"an update deletes client {client} from {clock} after it did up to {end}")
+                end = clock + length
+                if pairs:
+                    _check_cut(client, clock, pairs)
+                    _check_cut(client, end, pairs)
+            found.append(Ranges(client, some, start, position))
+            left -= some
+            if left or len(found) % STEP_RANGES == 0:
+                yield
         if end > known:
             missing.append(f"an update deletes client {client} up to {end}, the server has {known}")
-    return count > 0, position
+    return found, position
 
 
 def _check_cut(client: int, clock: int, pairs: Sequence[Pairs]) -> None:

@@ -11,13 +11,14 @@ Source: RFC 6455, sections 4.2, 5.5 and 7.1.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketProtocol13
 
+from collabdoc.lane import LONG_S, SLICE_S, Lane
 from collabdoc.server.frames import (
     CLOSE,
     PING,
@@ -31,6 +32,8 @@ from collabdoc.server.frames import (
     encode_control,
 )
 from collabdoc.server.line import Line, open_line
+from collabdoc.steps import Steps
+from collabdoc.turn import Turn
 
 if TYPE_CHECKING:
     from collabdoc.server.handshake import Handshake
@@ -66,6 +69,9 @@ class Speaker(Protocol):
     def on_drained(self) -> None:
         """The peer, which did not take all that was written, has caught up."""
 
+    def on_slow(self) -> None:
+        """The message that was just heard took long."""
+
     def on_close(self) -> None: ...
 
 
@@ -73,6 +79,9 @@ class Connection:
     """One peer."""
 
     __slots__ = (
+        "_is_put_off",
+        "_lane",
+        "_pauses",
         "_pongs",
         "_reader",
         "_speaker",
@@ -85,9 +94,12 @@ class Connection:
         "line",
     )
 
-    def __init__(self, max_bytes: int, *, too_big_code: int = TOO_BIG, address: str = "") -> None:
+    def __init__(self, max_bytes: int, lane: Lane, *, too_big_code: int = TOO_BIG, address: str = "") -> None:
         """`address` is whose it is, where connections of one address are counted."""
         self.address = address
+        self._lane = lane
+        self._is_put_off = False
+        self._pauses = 0
         self._too_big_code = too_big_code
         self._reader = FrameReader(max_bytes)
         self._state = State.OPEN
@@ -174,11 +186,22 @@ class Connection:
 
     def on_bytes(self, data: bytes) -> None:
         self.heard_s = time.monotonic()
+        frames = self._reader.feed(data)
+        if self._take(frames, self.heard_s + SLICE_S):
+            self._put_off(frames)
+
+    def rest(self, took_s: float) -> None:
+        """Hear nothing for a while of a peer for whose sake the processor was busy for so long, if that was long."""
+        if self._lane.rest(took_s) and not self._is_put_off and self._state is State.OPEN:
+            self._put_off(iter(()), is_slow=True)
+
+    def _take(self, frames: Iterator[tuple[int, bytes]], until_s: float) -> bool:
+        """Hear what the peer says until then, one message at least; whether there may be more."""
         if self._state is State.FAILED:
-            return
+            return False
+        messages, has_more = 0, False
         try:
-            messages = 0
-            for opcode, payload in self._reader.feed(data):
+            for opcode, payload in frames:
                 messages += 1
                 if opcode >= CLOSE:
                     self._on_control(opcode, payload)
@@ -187,18 +210,48 @@ class Connection:
                     if self._pongs is not None:
                         self._send_pongs()
                     self._speaker.on_message(payload.decode() if opcode == TEXT else payload)
-            if messages and self._state is State.OPEN:
-                assert self._speaker is not None
-                if pause_s := self._speaker.pause_s(messages):
-                    self.line.pause()
-                    asyncio.get_running_loop().call_later(pause_s, self.line.resume)
+                if (now_s := time.monotonic()) > until_s:
+                    if now_s > until_s + LONG_S and self._speaker is not None:
+                        self._speaker.on_slow()
+                    has_more = True
+                    break
         except FrameError as error:
             self._fail(self._too_big_code if error.code == TOO_BIG else error.code, error.reason)
         except Exception:
             log.exception("a message could not be handled")
             self._fail(1011, "the server made a mistake")
+        if messages and self._state is State.OPEN:
+            assert self._speaker is not None
+            if pause_s := self._speaker.pause_s(messages):
+                self._pause()
+                asyncio.get_running_loop().call_later(pause_s, self._resume)
         if self._pongs is not None:
             self._send_pongs()
+        return has_more
+
+    def _pause(self) -> None:
+        self._pauses += 1
+        self.line.pause()
+
+    def _resume(self) -> None:
+        self._pauses -= 1
+        if not self._pauses:
+            self.line.resume()
+
+    def _put_off(self, frames: Iterator[tuple[int, bytes]], *, is_slow: bool = False) -> None:
+        """Leave the rest of a read to the lane, and read on behind it."""
+        self._is_put_off = True
+        self._pause()
+        self._lane.start(self._take_in_steps(frames), is_slow=is_slow).add_done_callback(self._read_on)
+
+    def _take_in_steps(self, frames: Iterator[tuple[int, bytes]]) -> Steps[None]:
+        while self._take(frames, time.monotonic()):
+            yield
+
+    def _read_on(self, _: object) -> None:
+        self._is_put_off = False
+        self.heard_s = time.monotonic()
+        self._resume()
 
     def on_drained(self) -> None:
         if self._state is State.CLOSED:
@@ -256,10 +309,16 @@ class Connection:
             self._timeout = asyncio.get_running_loop().call_later(_CLOSE_S, self.abort)
 
 
-def send_all(speakers: Iterable[Speaker]) -> None:
-    """Let these say what they have to say: all of it is made first, so that peers get it close together."""
+def send_all(turn: Turn, speakers: Iterable[Speaker]) -> None:
+    """Let these say what they have to say: all of it is made first, so that peers get it close together.
+
+    Once much was read out of documents in this turn, the others say it in the next.
+    """
     said: list[tuple[Connection, bytes]] = []
     for speaker in speakers:
+        if turn.read_s > LONG_S:
+            turn.send.add(speaker)
+            continue
         try:
             if frames := speaker.take_frames():
                 said.append((speaker.connection, frames))

@@ -16,6 +16,7 @@ from tornado.httputil import HTTPServerRequest
 from collabdoc.access import Access
 from collabdoc.auth import Credentials
 from collabdoc.config import Settings
+from collabdoc.lane import Lane
 from collabdoc.links import Links, join_token, split_token
 from collabdoc.revocations import Revocations
 from collabdoc.rooms import Rooms
@@ -36,6 +37,7 @@ class Context:
     links: Links
     revocations: Revocations
     turn: Turn
+    lane: Lane
     monotonic: Callable[[], float]
     messages_per_s: int = field(init=False)
     sockets: set[DialectSocket] = field(default_factory=set)

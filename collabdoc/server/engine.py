@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from collabdoc import __version__
 from collabdoc.access import Access
@@ -20,6 +21,7 @@ from collabdoc.client.document import LiveDocument
 from collabdoc.config import Settings
 from collabdoc.errors import CollabdocError
 from collabdoc.helper import Helper
+from collabdoc.lane import Lane
 from collabdoc.links import Links
 from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
@@ -81,19 +83,20 @@ class Engine:
                 Helper(memory_bytes=limits.helper_memory_bytes, timeout_s=limits.helper_s)
             )
             server = f"collabdoc/{__version__}"
-            turn = Turn()
-            turn.send.do = send_all
+            turn, lane = Turn(), Lane()
+            turn.send.do = partial(send_all, turn)
             self.rooms = await stack.enter_async_context(
                 Rooms(
                     *(store, reader, writer, helper, limits),
                     server=server,
                     turn=turn,
+                    lane=lane,
                     underway=self._underway,
                     quarantine=quarantine,
                 )
             )
             access = Access(self._authenticator, links, now_s=time.time)
-            self.context = Context(self.settings, self.rooms, access, links, revocations, turn, time.monotonic)
+            self.context = Context(self.settings, self.rooms, access, links, revocations, turn, lane, time.monotonic)
             self._round = asyncio.create_task(self._keep_sockets_alive())
             stack.push_async_callback(self._stop)
             self._stack = stack.pop_all()

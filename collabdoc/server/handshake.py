@@ -49,8 +49,8 @@ class Handshake(WebSocketHandler):
         # Of Tornado's own protocol object the connection has what a handler asks of it, and nothing else.
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
             return None
-        max_bytes = self.context.settings.limits.frame_bytes
-        return Connection(max_bytes, too_big_code=self.too_big_code, address=self._address)
+        limits, lane = self.context.settings.limits, self.context.lane
+        return Connection(limits.frame_bytes, lane, too_big_code=self.too_big_code, address=self._address)
 
     def _break_cycles(self) -> None:
         # Tornado's own waits for the end of the WebSocket, of which this handler never hears.

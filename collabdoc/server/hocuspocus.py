@@ -52,6 +52,7 @@ from collabdoc.server.hocuspocus_frames import frame_announcement, frame_batch
 from collabdoc.server.hocuspocus_place import Place
 from collabdoc.server.sync_socket import SyncSocket
 from collabdoc.session import Announcement, Batch, Session
+from collabdoc.steps import Steps
 
 _REMEMBERED_ADDRESSES = 64
 _RENEW_S = 30.0
@@ -123,7 +124,9 @@ class HocuspocusSocket(SyncSocket):
         address, said = hocuspocus.decode_client(frame)
         place = self._places.get(address)
         session = None if place is None else self._sessions.get(place.channel)
-        if place is not None and session is not None:
+        if place is not None and session is not None and place.held:
+            self._hold(place, said, len(frame))
+        elif place is not None and session is not None:
             self._hear(place, session, said)
         elif isinstance(said, Token):
             self._start(address, said)
@@ -205,10 +208,15 @@ class HocuspocusSocket(SyncSocket):
                 wait_s = min(2 * wait_s, longest_s)
         place, session = self._by_channel[opening.channel], self._sessions[opening.channel]
         place.is_open = True
-        held = self._release(place)
-        for said in held:
+        if place.held:
+            await self._context.lane.run(self._take_held(place, session))
+
+    def _take_held(self, place: Place, session: Session) -> Steps[None]:
+        for said in place.held:
             if self._sessions.get(place.channel) is session:
                 self._hear(place, session, said)
+            yield
+        self._release(place)
 
     async def _ask(self, session: Session) -> None:
         await super()._ask(session)
@@ -248,10 +256,9 @@ class HocuspocusSocket(SyncSocket):
             self._release(place)
             self._forget(place.channel)
 
-    def _release(self, place: Place) -> list[Said]:
+    def _release(self, place: Place) -> None:
         self._held_bytes -= place.held_bytes
-        held, place.held, place.held_bytes = place.held, [], 0
-        return held
+        place.held, place.held_bytes = [], 0
 
     def _leave(self, address: str) -> None:
         self._drop(address)

@@ -84,9 +84,9 @@ class SocketLine:
 
     __slots__ = (
         "_early",
+        "_is_paused",
         "_listener",
         "_loop",
-        "_paused",
         "_rest",
         "_says_last",
         "_socket",
@@ -105,7 +105,7 @@ class SocketLine:
         self._written = 0  # counted while the peer is behind
         self._taken = 0
         self._says_last = False
-        self._paused = False
+        self._is_paused = False
         self.is_congested = False
 
     def start(self) -> None:
@@ -118,14 +118,13 @@ class SocketLine:
             self._listener.on_bytes(early)
 
     def pause(self) -> None:
-        self._paused = True
+        self._is_paused = True
         if self._socket is not None:
             self._loop.remove_reader(self._socket)
 
     def resume(self) -> None:
-        self._paused = False
-        if self._socket is not None and not self._rest:
-            self._loop.add_reader(self._socket, self._read)
+        self._is_paused = False
+        self._read_on()
 
     def write(self, data: bytes) -> None:
         try:
@@ -210,12 +209,15 @@ class SocketLine:
         self._rest = _NOTHING  # lets go of what was sent
         self.is_congested, self.send = False, self._socket.send
         self._loop.remove_writer(self._socket)
-        if not self._paused:
-            self._loop.add_reader(self._socket, self._read)
+        self._read_on()
         if self._says_last:
             self.say_last()
         else:
             self._listener.on_drained()
+
+    def _read_on(self) -> None:
+        if self._socket is not None and not self.is_congested and not self._is_paused:
+            self._loop.add_reader(self._socket, self._read)
 
     def _lose(self) -> None:
         if self._socket is not None:
@@ -298,8 +300,8 @@ class StreamLine:
         try:
             while True:
                 data = await self._stream.read_bytes(READ_BYTES, partial=True)
-                await self._resumed.wait()
                 await self._drained.wait()
+                await self._resumed.wait()
                 self._listener.on_bytes(data)
         except StreamClosedError:
             self._listener.on_lost()

@@ -137,6 +137,11 @@ class DialectSocket(ABC):
     def on_drained(self) -> None:
         self._schedule_flush()
 
+    def on_slow(self) -> None:
+        # Whichever it was: an edit that does not take long ends it.
+        for session in self._sessions.values():
+            session.is_paced = True
+
     def on_close(self) -> None:
         self._failed = True
         for task in self._tasks.values():
@@ -234,6 +239,10 @@ class DialectSocket(ABC):
                     frame = self._frame(outgoing)  # type: ignore[arg-type]  # none of the above
                 out.append(frame)
                 room_left -= len(frame)
+            if session.took_s:
+                self._context.turn.read_s += session.took_s
+                self.connection.rest(session.took_s)
+                session.took_s = 0.0
         if self._replies:
             out += map(encode_frame, self._replies)
             self._replies.clear()

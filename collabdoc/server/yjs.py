@@ -41,6 +41,7 @@ from collabdoc.server.handshake import Handshake
 from collabdoc.server.sync_socket import SyncSocket
 from collabdoc.server.yjs_frames import frame_announcement, frame_batch
 from collabdoc.session import Session
+from collabdoc.steps import Steps
 
 _TOLD_AS = {SilentTooLong.code: Overloaded.code, RateLimited.code: Overloaded.code}
 """What a client is to come back after, but would give up on."""
@@ -103,17 +104,26 @@ class YjsSocket(SyncSocket):
     async def _open(self, opening: Open) -> None:
         await super()._open(opening)
         self._sessions[yjs.CHANNEL].awaits_step_2 = False  # not every client answers what opened it
-        held, self._held, self._held_bytes = self._held, [], 0
-        for frame in held:
-            self.on_message(frame)
+        if self._held:
+            await self._context.lane.run(self._take_held())
+
+    def _take_held(self) -> Steps[None]:
+        for place, frame in enumerate(self._held):
+            self._held[place] = b""
+            self._hear(self._sessions[yjs.CHANNEL], frame)
+            yield
+        self._held, self._held_bytes = [], 0
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):
             raise Malformed("text frames are not part of the protocol")
         session = self._sessions.get(yjs.CHANNEL)
-        if session is None:
+        if session is None or self._held:
             self._hold(frame)
-            return
+        else:
+            self._hear(session, frame)
+
+    def _hear(self, session: Session, frame: bytes) -> None:
         message = yjs.decode_client(frame, session.last_id + 1)
         match message:
             case Update(update=update):

@@ -175,6 +175,7 @@ def handshake(path: str, subprotocol: str | None, token: str | None = None, *, o
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """The opcode and payload of a frame of a server."""
     first, length = await reader.readexactly(2)
     if length >= 126:
         length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")

@@ -26,6 +26,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from collabdoc.config import Limits
+from collabdoc.lane import Lane
 from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.frames import TEXT, encode_frame
 from collabdoc.server.handshake import Handshake
@@ -61,6 +62,8 @@ class Echo:
     def pause_s(self, messages: int) -> float:
         return 0.0
 
+    def on_slow(self) -> None: ...
+
     def on_close(self) -> None:
         self._waiting.clear()
 
@@ -76,7 +79,7 @@ class _EchoHandshake(Handshake):
         return True
 
     def get_websocket_protocol(self) -> Any:
-        return Connection(LIMIT_BYTES)
+        return Connection(LIMIT_BYTES, Lane())
 
     def speak(self, connection: Connection, subprotocol: str | None) -> Speaker:
         return Echo(connection)

@@ -29,7 +29,7 @@ from collabdoc.protocol import native
 from collabdoc.protocol.messages import Closed, Open, Opened, Ping, Saved, Update, Updates
 from tests.process import ServerProcess
 from tests.reliability.attackers import DOCUMENTS, attack, server_core
-from tests.reliability.turns import FILE, PROGRAM, longest_turn_ms
+from tests.reliability.turns import PROGRAM, Turns
 
 MEMORY_DRIFT_BYTES = 20 * 2**20
 LONGEST_TURN_MS = 250
@@ -133,8 +133,8 @@ class Bystander:
 async def run(seconds: float, seed: int, data: Path) -> list[str]:
     """What went wrong."""
     quiet, attacked = Figures(), Figures()
-    turns = data.with_name("turns")
-    environment = {"COLLABDOC_LIMITS__ROOM_IDLE_S": "2", FILE: str(turns)}
+    turns = Turns(data.with_name("turns"))
+    environment = {**turns.environment, "COLLABDOC_LIMITS__ROOM_IDLE_S": "2"}
     with ServerProcess(data, program=PROGRAM, environment=environment) as server:
         os.sched_setaffinity(server.pid, {server_core()})
         writer, reader, pinged = Bystander(Figures()), Bystander(quiet), Bystander(quiet)
@@ -154,7 +154,7 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
 
         await write(time.monotonic() + max(2.0, seconds / 10))
         memory_bytes = _memory_bytes(server.pid)
-        began_s = time.monotonic()
+        turns.take()
         reader.figures = pinged.figures = attacked
         with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             attacking = loop.run_in_executor(pool, attack, server.port, seed, seconds)
@@ -173,7 +173,7 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
         grown = _memory_bytes(server.pid) - memory_bytes
         if grown > MEMORY_DRIFT_BYTES:
             wrong.append(f"the memory grew by {grown} bytes")
-        turn_ms = longest_turn_ms(turns, began_s)
+        turn_ms, _ = turns.take()
         if turn_ms > LONGEST_TURN_MS:
             wrong.append(f"one turn of the loop took {turn_ms:.0f} ms of the processor")
         print(f"longest turn of the server's loop {turn_ms:.0f} ms of the processor")

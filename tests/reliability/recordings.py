@@ -196,12 +196,12 @@ async def replay_offline(recording: dict[str, Any], data: Path) -> list[str]:
     with ServerProcess(data) as server:
         writer = Typist(1)
         await writer.connect(server.url)
-        await writer.send(merge([edit for _, edit in _write_offline(recording)]))
+        await writer.send(merge([edit for _, edit in write_offline(recording)]))
         await writer.finish(0)
         return await _served(server)
 
 
-def _write_offline(recording: dict[str, Any]) -> list[tuple[int, bytes]]:
+def write_offline(recording: dict[str, Any]) -> list[tuple[int, bytes]]:
     """All edits of two people, and whose each is."""
     docs: list[Doc[Any]] = [Doc(client_id=1), Doc(client_id=2)]
     events: list[bytes] = []
@@ -291,7 +291,7 @@ def main() -> None:
         if arguments.how == "two":
             texts = asyncio.run(replay_two(recording, Path(folder)))
         elif arguments.how == "dialects":
-            second = YjsTypist(2, [edit for agent, edit in _write_offline(recording) if agent == 0])
+            second = YjsTypist(2, [edit for agent, edit in write_offline(recording) if agent == 0])
             texts = asyncio.run(replay_two(recording, Path(folder), second=second))
         elif arguments.how == "offline":
             texts = asyncio.run(replay_offline(recording, Path(folder)))

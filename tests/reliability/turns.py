@@ -1,44 +1,65 @@
-"""A server that notes how long each turn of its loop keeps the processor, whatever else the machine does meanwhile.
+"""`collabdoc serve` that tells how long its loop was away from its sockets: `python -m tests.reliability.turns serve`.
 
-python -m tests.reliability.turns serve ...    notes in the file that the environment names
+A turn is what happens between two looks at the sockets. The longest one is kept in a file, the processor's time apart
+from the clock's: where a machine is busy with other work, only the first says what the server did.
 """
 
-import asyncio
+import mmap
 import os
-import sys
+import selectors
+import struct
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 PROGRAM = ("-m", "tests.reliability.turns", "serve", "--no-watchdog")
-FILE = "TURNS_FILE"
-_LEAST_S = 0.01
-"""Shorter ones are not noted."""
+_VARIABLE = "COLLABDOC_TESTS_TURNS"
+_LONGEST = struct.Struct("<dd")
 
 
-def note_turns(path: Path) -> None:
-    """From now on, in this process: when each ended, on the system's monotonic clock, and what it took, in seconds."""
-    file = path.open("w", buffering=1)
-    run = asyncio.Handle._run
+class Turns:
+    """The longest turn of a process that runs with `environment`, since `take` was called last."""
 
-    def run_and_note(handle: asyncio.Handle) -> None:
-        began_s = time.thread_time()
-        run(handle)
-        took_s = time.thread_time() - began_s
-        if took_s >= _LEAST_S:
-            file.write(f"{time.monotonic()} {took_s}\n")
+    def __init__(self, path: Path) -> None:
+        path.write_bytes(bytes(_LONGEST.size))
+        self.environment: Mapping[str, str] = {_VARIABLE: str(path)}
+        self._mapped = _map(path)
 
-    asyncio.Handle._run = run_and_note  # type: ignore[method-assign,assignment]  # typeshed gives it two selfs
+    def take(self) -> tuple[float, float]:
+        """In milliseconds: of the processor, and by the clock."""
+        busy_s, took_s = _LONGEST.unpack(self._mapped[:])
+        self._mapped[:] = bytes(_LONGEST.size)
+        return 1000 * busy_s, 1000 * took_s
 
 
-def longest_turn_ms(path: Path, since_s: float) -> float:
-    """Of those that ended since then, 0 where all were shorter than is noted."""
-    turns = (line.split() for line in path.read_text().splitlines())
-    return 1000 * max((float(took) for ended, took in turns if float(ended) >= since_s), default=0.0)
+def _map(path: Path) -> mmap.mmap:
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), _LONGEST.size)
+
+
+def _watch(mapped: mmap.mmap) -> None:
+    """Let every loop that is made from now on note its turns."""
+
+    class Selector(selectors.DefaultSelector):
+        _began: tuple[float, float] | None = None
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if self._began is not None:
+                turn = time.thread_time() - self._began[0], time.monotonic() - self._began[1]
+                _LONGEST.pack_into(mapped, 0, *map(max, turn, _LONGEST.unpack(mapped[:])))
+            found = super().select(timeout)
+            self._began = time.thread_time(), time.monotonic()
+            return found
+
+    selectors.DefaultSelector = Selector  # type: ignore[misc]  # asyncio looks for it there
+
+
+def main() -> None:
+    from collabdoc.cli import main as collabdoc
+
+    _watch(_map(Path(os.environ[_VARIABLE])))
+    collabdoc()
 
 
 if __name__ == "__main__":
-    note_turns(Path(os.environ[FILE]))
-    sys.argv[0] = "collabdoc"
-    from collabdoc.cli import main
-
     main()

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from collabdoc.server.connection import Connection
+from collabdoc.lane import LONG_S, Lane
+from collabdoc.server.connection import Connection, send_all
 from collabdoc.server.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, encode_frame
 from collabdoc.server.handshake import Handshake
+from collabdoc.turn import Turn
 from tests.server.test_frames import close, frame
 
 pytestmark = pytest.mark.gen_test(timeout=30)
@@ -43,7 +46,7 @@ class Echo(Handshake):
         return True
 
     def get_websocket_protocol(self) -> Any:
-        return Connection(LIMIT)
+        return Connection(LIMIT, Lane())
 
     def speak(self, connection: Connection, subprotocol: str | None) -> "Heard":
         self._heard.connection = connection
@@ -82,6 +85,8 @@ class Heard:
 
     def on_drained(self) -> None:
         self.drained.set()
+
+    def on_slow(self) -> None: ...
 
     def on_close(self) -> None:
         self.closes += 1
@@ -192,6 +197,53 @@ async def test_frames_that_come_with_the_handshake_are_read(tls: Tls) -> None:
     async with a_peer(tls) as peer:
         await peer.shakes_hands(and_says=frame(BINARY, b"early"))
         assert await peer.hears() == (BINARY, b"early")
+
+
+async def test_one_who_says_much_at_once_holds_up_nobody(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here each message takes as long as a turn of the loop gives to one line."""
+    monkeypatch.setattr("collabdoc.server.connection.SLICE_S", -1.0)
+    monkeypatch.setattr("collabdoc.lane.SLICE_S", -1.0)
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while len(peer.heard.messages) < 100:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        peer.says(b"".join(frame(BINARY, b"%d" % number) for number in range(100)) + frame(PING, b"!"))
+        heard = [await peer.hears() for _ in range(101)]
+        assert heard == [*((BINARY, b"%d" % number) for number in range(100)), (PONG, b"!")]
+        await counting
+        assert turns > 90
+        peer.says(frame(BINARY, b"and on"))
+        assert await peer.hears() == (BINARY, b"and on")
+
+
+async def test_a_line_that_ends_while_its_frames_wait_is_let_go(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collabdoc.server.connection.SLICE_S", -1.0)
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.says(frame(BINARY, b"one") + frame(BINARY, b"fault") + frame(BINARY, b"never heard"))
+        assert await peer.hears() == (BINARY, b"one")
+        assert await peer.hears_close() == 1011
+        peer.writer.transport.abort()
+        await peer.heard.closed.wait()
+        assert peer.heard.messages == [b"one", b"fault"]
+
+
+async def test_who_had_much_read_for_it_rests_and_is_heard_again(tls: Tls) -> None:
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.says(frame(BINARY, b"one"))
+        assert await peer.hears() == (BINARY, b"one")
+        peer.heard.connection.rest(0.021)
+        peer.heard.connection.rest(0.021)
+        peer.says(frame(BINARY, b"two"))
+        assert await peer.hears() == (BINARY, b"two")
 
 
 async def test_frames_come_byte_by_byte(tls: Tls) -> None:
@@ -377,3 +429,27 @@ async def test_who_goes_while_frames_wait_that_it_did_not_read_is_noticed(tls: T
         peer.writer.transport.abort()
         await asyncio.wait_for(peer.heard.closed.wait(), 10)
         assert peer.heard.closes == 1
+
+
+async def test_once_much_was_read_for_one_the_others_speak_in_the_next_turn() -> None:
+    turn, asked = Turn(), list[str]()
+
+    class Asked(Heard):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def take_frames(self) -> bytes:
+            asked.append(self.name)
+            turn.read_s += LONG_S if self.name == "fast" else 2 * LONG_S
+            return b""
+
+    turn.send.do = partial(send_all, turn)
+    for name in ("fast", "slow", "next", "last"):
+        turn.send.add(Asked(name))
+    await asyncio.sleep(0)
+    assert asked == ["fast", "slow"]
+    await asyncio.sleep(0)
+    assert asked == ["fast", "slow", "next"]
+    await asyncio.sleep(0)
+    assert asked == ["fast", "slow", "next", "last"]

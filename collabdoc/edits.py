@@ -1,0 +1,90 @@
+"""Edits that a room took: on their way to peers, to the log, and back to their authors as SAVED."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from collabdoc.document import Meta
+from collabdoc.protocol.update import UpdateInfo
+from collabdoc.session import Batch, Session
+
+
+@dataclass(slots=True)
+class Edit:
+    """`update` is empty where it held nothing new and only wants its SAVED."""
+
+    update: bytes
+    info: UpdateInfo | None
+    session: Session | None
+    id: int = 0
+    done: Callable[[], None] | None = None
+
+    def acknowledge(self) -> None:
+        """It is committed, and so is all before it."""
+        if self.session is not None:
+            self.session.put_saved(self.id)
+        elif self.done is not None:
+            self.done()
+
+
+class Uncommitted:
+    """Edits on their way to the log, in their order."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: deque[Edit] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def updates(self) -> list[bytes]:
+        return [edit.update for edit in self._waiting if edit.update]
+
+    def put(self, edit: Edit, *, is_new: bool) -> None:
+        """One with nothing new is committed with those before it."""
+        if is_new:
+            self._waiting.append(edit)
+        elif self._waiting:
+            edit.update = b""
+            self._waiting.append(edit)
+        else:
+            edit.acknowledge()
+
+    def commit(self, count: int) -> Iterator[bytes]:
+        """The next `count` updates are on the disk: acknowledge them one by one."""
+        waiting = self._waiting
+        while count or (waiting and not waiting[0].update):
+            edit = waiting.popleft()
+            if edit.update:
+                count -= 1
+                yield edit.update
+            edit.acknowledge()
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """What a turn of the room leaves to do: for the store, and for the drivers of sessions in which nothing waits."""
+
+    meta: Meta | None
+    batch: Batch
+    quiet: list[Session]
+
+    @property
+    def updates(self) -> tuple[bytes, ...]:
+        return self.batch.updates
+
+
+def make_batch(seq: int, edits: Iterable[Edit]) -> Batch:
+    """One batch of edits that are new; `seq` is the last committed entry before them."""
+    updates: list[bytes] = []
+    infos: list[UpdateInfo] = []
+    own: dict[Session, list[int]] = {}
+    for place, edit in enumerate(edits):
+        assert edit.info is not None
+        updates.append(edit.update)
+        infos.append(edit.info)
+        if edit.session is not None:
+            own.setdefault(edit.session, []).append(place)
+    return Batch(seq, tuple(updates), infos, own)
