@@ -282,6 +282,8 @@ def run(subject: Subject, mebibytes: int, rate_mib_s: float) -> str:
         told += figures.ended
     else:
         told += f"read {figures.read_mib:.1f} MiB then, " + ("the same text" if figures.agrees else "ANOTHER TEXT")
+    if without.ended:
+        told += f"; without the reader: {without.ended}"
     if figures.lost:
         told += f", cut off ({figures.lost})"
     if subject.is_ours and (without.ended or figures.ended or not figures.agrees or grown_mib > MOST_GROWN_MIB):
