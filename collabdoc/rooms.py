@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 
 from collabdoc.barred import Barred
 from collabdoc.config import Limits
-from collabdoc.document import EMPTY_UPDATE, Kind, make_meta
+from collabdoc.document import Kind, make_meta
 from collabdoc.errors import (
     CollabdocError,
     DocumentBroken,
@@ -24,6 +24,7 @@ from collabdoc.errors import (
     StoreDamaged,
     StoreError,
 )
+from collabdoc.exports import Exports
 from collabdoc.flushes import Flushes, Slot
 from collabdoc.guard import Guard
 from collabdoc.helper import Helper
@@ -69,6 +70,7 @@ class Rooms:
         self._reader = reader
         self._writer = writer
         self._helper = helper
+        self._exports = Exports(store, reader, helper, lambda: self._draining)
         self._snapshots = Snapshots(store, reader, writer, helper, limits)
         self._limits = limits
         self._server = server
@@ -83,7 +85,6 @@ class Rooms:
         self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
-        self._exporting = asyncio.Lock()
         self._draining = False
         self._came_or_went = False  # documents, or a log for a snapshot, since memory was given back
         self._told_end = False
@@ -192,14 +193,7 @@ class Rooms:
             with contextlib.suppress(StoreError, TimeoutError):  # then what was committed so far
                 async with asyncio.timeout(self._limits.max_commit_lag_s):
                     await self._writer.call(lambda: None)
-        async with self._exporting:  # else all that wait for the helper would have their documents in memory
-            if self._draining:
-                raise Restarting("the server is restarting")
-            loaded = await self._reader.call(lambda: self._store.load(name))
-            if loaded is None:
-                raise NoSuchDocument("there is no such document")
-            updates = [entry.update for entry in loaded.tail]
-            return await self._helper.export(loaded.snapshot or EMPTY_UPDATE, updates, format_)
+        return await self._exports.make(name, format_)
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` that a commit would meet."""

@@ -32,6 +32,7 @@ FLOORS = {
             "guard",
             "openings",
             "flushes",
+            "exports",
             "snapshots",
             "reader",
             "writer",

@@ -535,7 +535,7 @@ async def test_contents_that_still_wait_when_the_server_stops_are_not_read(tmp_p
         await built.types(await built.join("a"), "saved")
         built.helper.gate.clear()
         exports = [asyncio.ensure_future(built.rooms.export("a", "text")) for _ in range(2)]
-        while not built.rooms._exporting.locked():
+        while not built.rooms._exports._one.locked():
             await asyncio.sleep(0.001)
         await built.rooms.drain()
         built.helper.gate.set()

@@ -26,6 +26,7 @@ from collabdoc.errors import (
 )
 from collabdoc.protocol.messages import Closed, GoAway, Open, Rejected, ServerMessage
 from collabdoc.protocol.names import check_name
+from collabdoc.server.budget import Budget
 from collabdoc.server.connection import Connection
 from collabdoc.server.context import Context, with_token
 from collabdoc.server.frames import encode_frame
@@ -36,10 +37,7 @@ log = logging.getLogger(__name__)
 _ASK_S = 3.0
 _ASK_AGAIN_S = (1.0, 4.0)
 """After so long first, and at last: who cannot answer is not to be asked for every channel every second."""
-_SAVED_UP_S = 1.0
-"""Whoever said little for so long may say as much at once as they may in that time."""
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 2.0
-"""Clients of ours take a line for lost on which nothing was answered for 4.5 s."""
+_SHORTEST_PAUSE_S = 0.001
 
 
 class DialectSocket(ABC):
@@ -51,6 +49,7 @@ class DialectSocket(ABC):
 
     __slots__ = (
         "_asked_to_resync",
+        "_budget",
         "_context",
         "_credentials",
         "_failed",
@@ -58,7 +57,6 @@ class DialectSocket(ABC):
         "_frame_batch",
         "_last_reply",
         "_line",
-        "_paid_until_s",
         "_ready",
         "_replies",
         "_sessions",
@@ -96,7 +94,7 @@ class DialectSocket(ABC):
         self._replies: list[bytes] = []
         self._last_reply: bytes | None = None
         self._failed = False
-        self._paid_until_s = 0.0
+        self._budget = Budget()
         self.connection = connection
         self._line = connection.line
         self.checked_s = context.monotonic()
@@ -128,7 +126,7 @@ class DialectSocket(ABC):
 
     def pause_s(self, messages: int) -> float:
         context = self._context
-        pause_s = self._spend(messages / context.messages_per_s)
+        pause_s = self._budget.spend(messages / context.messages_per_s, context.monotonic())
         if pause_s < _SHORTEST_PAUSE_S:
             return 0.0
         context.paced += 1
@@ -294,19 +292,8 @@ class DialectSocket(ABC):
 
     def _spend_opening(self) -> None:
         """Something was asked for that costs as much as opening a document."""
-        self._spend(1 / self._context.settings.limits.opens_per_s)
-
-    def _spend(self, cost_s: float) -> float:
-        """Take so much of what this socket may use of each second; how long it has overdrawn it."""
-        now_s = self._context.monotonic()
-        ahead_s = self._paid_until_s - now_s
-        if ahead_s < -_SAVED_UP_S:
-            ahead_s = -_SAVED_UP_S
-        ahead_s += cost_s
-        if ahead_s > _LONGEST_PAUSE_S:
-            ahead_s = _LONGEST_PAUSE_S
-        self._paid_until_s = now_s + ahead_s
-        return ahead_s
+        context = self._context
+        self._budget.spend(1 / context.settings.limits.opens_per_s, context.monotonic())
 
     def _own(self, channel: int, work: Callable[[], Awaitable[None]]) -> None:
         """Run a channel's work in a task that ends with the channel."""
