@@ -134,8 +134,8 @@ def test_what_is_held_while_a_document_loads_is_bounded() -> None:
     world = World(Limits(held_bytes=2 * len(update)))
     alice = world.person("alice")
     world.room._break()
-    alice.sends(update)
-    alice.sends(update)
+    for _ in range(3):  # the first may have any size
+        alice.sends(update)
     alice.hears()
     assert alice.is_open
     alice.sends(b"\x00\x00")

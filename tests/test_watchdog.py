@@ -233,6 +233,7 @@ def test_a_server_is_ended_that_says_nothing_for_so_long(
     monkeypatch.setattr("select.select", select)
     monkeypatch.setattr("os.read", lambda *_: said[-1])
     monkeypatch.setattr("os.kill", lambda pid, _: killed.append(pid))
+    monkeypatch.setattr("collabdoc.watchdog._let_go_of_orphans", lambda _: None)
     watchdog = Watchdog([], Underway(1), Quarantine(tmp_path, 1), stall_s=Limits(stall_s=6 * BEAT_S).stall_s)
     watchdog._watch(_Life(pid=7, pipe=0))
     assert killed == ([7] if is_ended else [])

@@ -15,7 +15,7 @@ from tornado.websocket import WebSocketHandler
 
 from collabdoc.client import LiveDocument, Refused, Status, connect
 from collabdoc.config import Limits, load_settings
-from collabdoc.errors import StoreDamaged, StoreError
+from collabdoc.errors import StoreError
 from collabdoc.server.app import Server
 from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
@@ -136,24 +136,24 @@ async def test_a_server_that_cannot_open_a_document_is_asked_less_and_less_often
 ) -> None:
     store = _Disk(tmp_path / "disk")
     server = await start_server(store=store)
-    store.is_damaged = True
+    store.is_unreadable = True
     async with connect(server.url) as alice:
         opening = asyncio.ensure_future(alice.open("a"))
         await asyncio.sleep(3)
         assert 1 < store.loads < 15
-        store.is_damaged = False
+        store.is_unreadable = False
         await opening
 
 
 class _Disk(SqliteStore):
     is_full = False
-    is_damaged = False
+    is_unreadable = False
     loads = 0
 
     def load(self, document: str) -> Loaded | None:
         self.loads += 1
-        if self.is_damaged:
-            raise StoreDamaged("a checksum differs")
+        if self.is_unreadable:
+            raise StoreError("the disk does not answer")
         return super().load(document)
 
     def append(self, appends: Sequence[Append]) -> list[int | None]:

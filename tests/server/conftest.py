@@ -12,6 +12,7 @@ from tests.server.wire import Wire
 @pytest.fixture(autouse=True)
 def hang_up(io_loop: IOLoop, start_server: ServerFactory) -> Iterator[None]:
     """Close the test's sockets before its servers stop."""
+    Wire.connected.clear()  # of tests elsewhere, whose loop is no more
     yield
 
     async def close() -> None:

@@ -355,7 +355,7 @@ async def test_of_a_peer_that_has_to_wait_nothing_is_read_until_then_and_nothing
         peer.says(frame(PING, b"1") + frame(BINARY, b"x"))
         await asyncio.sleep(0.05)  # long enough to read it, if it were read
         assert peer.heard.messages == [b"too much"]
-        peer.heard.connection.line.resume()
+        peer.heard.connection._resume()
         assert {await peer.hears(), await peer.hears()} == {(BINARY, b"x"), (PONG, b"1")}
         peer.heard.waits_s = 0.01
         peer.says(frame(BINARY, b"too much again"))
@@ -381,7 +381,7 @@ async def test_a_peer_that_has_to_wait_and_does_not_read_is_heard_after_both(tls
         await peer.heard.drained.wait()
         await asyncio.sleep(0.05)  # long enough to read it, if it were read
         assert peer.heard.messages == [b"too much"]
-        connection.line.resume()
+        connection._resume()
         assert await peer.hears() == (BINARY, b"x")
 
 
@@ -392,9 +392,9 @@ async def test_a_peer_that_goes_while_it_has_to_wait_is_noticed_then(tls: Tls) -
         peer.says(frame(BINARY, b"too much"))
         assert await peer.hears() == (BINARY, b"too much")
         peer.writer.transport.abort()
-        peer.heard.connection.line.resume()
+        peer.heard.connection._resume()
         await peer.heard.closed.wait()
-        peer.heard.connection.line.resume()
+        peer.heard.connection._resume()
         assert peer.heard.closes == 1
 
 

@@ -81,9 +81,11 @@ async def test_a_document_may_have_stood_still_so_often_and_be_written(
     start_server: ServerFactory, tmp_path: Path, limit: int, mode: str
 ) -> None:
     (tmp_path / "data").mkdir()
+    store = SqliteStore(tmp_path / "data")
+    store.create("d")
     for client in (7, 8, 9):
         Quarantine(tmp_path / "data", limit).put(Work("d", typed("bad", client_id=client)))
-    server = await start_server(limits=Limits(standstills_per_document=limit))
+    server = await start_server(limits=Limits(standstills_per_document=limit), store=store)
     assert (await (await Wire.connect(server)).opens("d")).mode == mode
 
 
