@@ -20,10 +20,19 @@ os.environ.setdefault("RUST_BACKTRACE", "0")  # a first panic with a backtrace c
 from pycrdt import Doc, Map, Text, TransactionEvent, get_update, merge_updates
 
 from collabdoc.characters import CharacterText
-from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError, TooSlow
+from collabdoc.errors import CollabdocError, DocumentBroken, Malformed, ProtocolError, TooSlow
 from collabdoc.protocol.deletes import is_within, read_deletes
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
-from collabdoc.protocol.update import UNLIMITED, Pairs, UpdateInfo, check_update, cut_taken, find_pairs
+from collabdoc.protocol.update import (
+    UNLIMITED,
+    Across,
+    Pairs,
+    UpdateInfo,
+    check_update,
+    cut_taken,
+    find_pairs,
+    find_place,
+)
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +108,20 @@ class Document:
 
     def check(self, update: bytes, *, max_parts: int = UNLIMITED) -> UpdateInfo:
         """See whether `apply` would take this update; raises as `check_update` does."""
-        return check_update(update, self.clocks, self._pairs, max_parts=max_parts)
+        info = check_update(update, self.clocks, self._pairs, max_parts=max_parts)
+        for across in info.across:
+            self._compare(across)
+        return info
+
+    def _compare(self, across: Across) -> None:
+        """See that a struct which the document has in part stands where that part does."""
+        before = write_state_vector({**self.clocks, across.client: across.clock})
+        with _pycrdt("comparing an update"):
+            place = find_place(self._doc.get_update(before), across.client)
+        if None not in (place, across.place) and place != across.place:
+            raise Malformed(
+                f"an update puts the edit {across.clock} of client {across.client} elsewhere than the document has it"
+            )
 
     def apply(
         self, update: bytes, info: UpdateInfo, *, max_s: float = math.inf, cpu_s: Callable[[], float] = lambda: 0.0
