@@ -27,10 +27,12 @@ from collabdoc.protocol.update import (
     WHOLE_BYTES,
     Pairs,
     UpdateInfo,
+    check_across,
     check_in_steps,
     check_update,
     cut_taken,
     find_pairs,
+    has_structs,
     plan_taken,
 )
 from collabdoc.steps import Steps, finish
@@ -109,11 +111,16 @@ class Document:
 
     def check(self, update: bytes, *, max_parts: int = UNLIMITED) -> UpdateInfo:
         """See whether `apply` would take this update; raises as `check_update` does."""
-        return check_update(update, self.clocks, self._pairs, max_parts=max_parts)
+        info = check_update(update, self.clocks, self._pairs, max_parts=max_parts)
+        if info.across:
+            check_across(info.across, self.clocks, self.diff)
+        return info
 
     def check_in_steps(self, update: bytes, *, max_parts: int = UNLIMITED) -> Steps[UpdateInfo]:
         """The same in short steps, between which others may be applied."""
-        return check_in_steps(update, self.clocks, self._pairs, max_parts=max_parts)
+        info = yield from check_in_steps(update, self.clocks, self._pairs, max_parts=max_parts)
+        check_across(info.across, self.clocks, self.diff)
+        return info
 
     def apply(self, update: bytes, info: UpdateInfo) -> bool:
         """Apply an update that passed `check`; False where it held nothing new."""
@@ -277,16 +284,6 @@ class Replica:
     def _note(self, event: TransactionEvent) -> None:
         if not self._applying:
             self._on_edit(event.update)
-
-
-def has_structs(update: bytes) -> bool:
-    """Whether an update inserts anything, or only deletes."""
-    return update[:1] != b"\x00"
-
-
-def has_deletes(update: bytes) -> bool:
-    """Whether an update deletes anything: its delete set stands at its end, and only an empty one ends with 0."""
-    return update[-1:] != b"\x00"
 
 
 def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:

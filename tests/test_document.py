@@ -15,7 +15,6 @@ from collabdoc.document import (
     Meta,
     Replica,
     compact,
-    has_structs,
     make_meta,
     make_update,
     merge,
@@ -23,6 +22,7 @@ from collabdoc.document import (
 )
 from collabdoc.errors import CollabdocError, DocumentBroken, MissingDependencies
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
+from collabdoc.protocol.update import has_structs
 from tests.protocol.crafting import after, first, garbage, section, update
 
 

@@ -14,10 +14,11 @@ from pycrdt import Doc, Text
 
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.config import Limits
-from collabdoc.document import EMPTY_UPDATE, Document, has_structs
+from collabdoc.document import EMPTY_UPDATE, Document
 from collabdoc.guard import Guard
 from collabdoc.life import State
 from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Rejected, Saved, ServerMessage, Update, Updates
+from collabdoc.protocol.update import has_structs
 from collabdoc.room import Room
 from collabdoc.session import Announcement, Batch, Session
 from collabdoc.steps import finish

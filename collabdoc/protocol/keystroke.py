@@ -30,7 +30,8 @@ def read_keystroke(update: bytes, clocks: Mapping[int, int]) -> tuple[int, int, 
     client = _client(own)
     start, _ = read_varuint(start_bytes, 0)
     end = start + len(text)
-    if start > clocks.get(client, 0) or end > MAX_CLOCK:
+    known = clocks.get(client, 0)
+    if start > known or start < known < end or end > MAX_CLOCK:
         return None
     neighbours = ((beside, beside_clock),) if left is None else ((left, left_clock), (right, right_clock))
     for neighbour, clock_bytes in neighbours:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from collabdoc.errors import Malformed
-from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint
+from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint, write_varuint
 from collabdoc.protocol.values import Parts, skip_any, skip_json
 from collabdoc.steps import Steps
 
@@ -95,6 +95,34 @@ def read_structs(update: bytes, clocks: Mapping[int, int], parts: Parts, *, with
         position = _read_some(update, position, own, numbers, section, structs, clocks, parts, with_cuts=with_cuts)
         section.end_position = position
     return structs, position
+
+
+def find_across(update: bytes, section: Section, clock: int) -> tuple[int, int] | None:
+    """The struct of a section that begins before a clock and ends behind it: its own clock, and its position."""
+    own = bytearray()
+    write_varuint(own, section.client)
+    step = next(each for each in reversed(section.steps) if each.clock <= clock)
+    at, position = step.clock, step.position
+    while at < clock:
+        one, parts = Section(section.client, at, 1, end=at), Parts(section.end_position)
+        behind = _read_some(update, position, bytes(own), range(1), one, Structs(), {}, parts, with_cuts=False)
+        if one.end > clock:
+            return at, position
+        at, position = one.end, behind
+    return None
+
+
+def read_place(update: bytes, position: int) -> tuple[int, bytes] | None:
+    """Where the struct at a position says that it stands, to be compared; None for one that has no place any more."""
+    info = update[position]
+    if info & _CONTENT in _WITHOUT_PARENT:
+        return None
+    position = begin = position + 1
+    for _ in _REFERENCES[info >> 6]:
+        _, _, position = _read_id(update, position)
+    if info < _HAS_RIGHT_ORIGIN:
+        _, position = _read_parent(update, position, info)
+    return info >> 6, update[begin:position]
 
 
 def read_structs_in_steps(

@@ -10,7 +10,9 @@ nothing can read. What honest clients send keeps to narrower rules, and those ar
    Deleted ranges ascend and do not overlap: yrs walks the document for each of them.
 4. Strings are UTF-8; embedded JSON is JSON that both JavaScript and Rust accept (values.py).
 5. There is no subdocument: pycrdt 0.14.13 never frees a document that holds one.
-6. Nothing cuts a surrogate pair in two. yjs then puts U+FFFD for both halves; yrs loses count, and whoever gets the
+6. A struct of which the document has a part already stands where that part does (`check_across` compares them): yrs
+   puts the rest behind the part and lets it be of another parent, and reads freed memory once that one is deleted.
+7. Nothing cuts a surrogate pair in two. yjs then puts U+FFFD for both halves; yrs loses count, and whoever gets the
    document from it afterwards has other clocks than those who were there.
 
 Source of the format: yjs `UpdateEncoderV1` / `readClientsStructRefs`, and yrs 0.2x for what it reads differently.
@@ -24,9 +26,9 @@ from typing import NamedTuple
 
 from collabdoc.errors import Malformed, MissingDependencies, ProtocolError
 from collabdoc.protocol.keystroke import read_keystroke
-from collabdoc.protocol.lib0 import read_varuint
+from collabdoc.protocol.lib0 import read_varuint, write_state_vector
 from collabdoc.protocol.pieces import STEP_RANGES, WHOLE_STRUCTS, Plan, Ranges, is_small, make_plan
-from collabdoc.protocol.structs import Structs, read_structs, read_structs_in_steps
+from collabdoc.protocol.structs import Structs, find_across, read_place, read_structs, read_structs_in_steps
 from collabdoc.protocol.values import Parts
 from collabdoc.steps import Steps, finish
 
@@ -48,6 +50,15 @@ _RANGE_PARTS = 2
 """What a deleted range counts: pycrdt may have to cut a text for it, at either end."""
 
 
+class Across(NamedTuple):
+    """A struct of which the document has the beginning, and lacks the rest."""
+
+    client: int
+    clock: int
+    place: tuple[int, bytes] | None
+    """As of `read_place`."""
+
+
 class UpdateInfo(NamedTuple):
     """What an update that passed holds: per client, the clocks at which its structs begin and end."""
 
@@ -59,6 +70,8 @@ class UpdateInfo(NamedTuple):
     """How to take it in pieces; None where it is small enough to be taken whole."""
     is_text: bool = False
     """Whether it only inserts text and formats: no entry of any map is another after it."""
+    across: Sequence[Across] = ()
+    """Structs of which the document has a part."""
 
     def cut(self, update: bytes) -> Iterable[bytes]:
         """The update that this was told of in the pieces in which pycrdt is to take it."""
@@ -124,7 +137,47 @@ def check_in_steps(
         plan = yield from make_plan(structs, clocks, deletes)
     starts = {section.client: section.start for section in structs.sections}
     is_text = structs.is_text and not deletes and bool(ends)
-    return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text)
+    across = _find_across(update, structs, clocks)
+    return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text, across)
+
+
+def check_across(across: Iterable[Across], clocks: Mapping[int, int], read: Callable[[bytes], bytes]) -> None:
+    """See that structs which a document has in part stand where those parts do; raises `Malformed`.
+
+    `read` gives what the document has over a state vector.
+    """
+    for client, clock, place in across:
+        before = write_state_vector({**clocks, client: clock})
+        known = _find_place(read(before), client)
+        if None not in (known, place) and known != place:
+            raise Malformed(f"an update puts the edit {clock} of client {client} elsewhere than the document has it")
+
+
+def _find_across(update: bytes, structs: Structs, clocks: Mapping[int, int]) -> Sequence[Across]:
+    return tuple(
+        Across(section.client, found[0], read_place(update, found[1]))
+        for section in structs.sections
+        if section.start < (known := clocks.get(section.client, 0)) < section.end
+        and (found := find_across(update, section, known))
+    )
+
+
+def _find_place(update: bytes, client: int) -> tuple[int, bytes] | None:
+    """Where the first struct of a client in an update of a document says that it stands."""
+    structs, _ = read_structs(update, {}, Parts(UNLIMITED), with_cuts=False)
+    return next(
+        (read_place(update, each.steps[0].position) for each in structs.sections if each.client == client), None
+    )
+
+
+def has_structs(update: bytes) -> bool:
+    """Whether an update inserts anything, or only deletes."""
+    return update[:1] != b"\x00"
+
+
+def has_deletes(update: bytes) -> bool:
+    """Whether an update deletes anything: its delete set stands at its end, and only an empty one ends with 0."""
+    return update[-1:] != b"\x00"
 
 
 def cut_taken(update: bytes, read_clocks: Callable[[], Mapping[int, int]]) -> Iterable[bytes]:

@@ -10,7 +10,6 @@
 import asyncio
 
 from collabdoc.auth import Credentials
-from collabdoc.document import has_structs
 from collabdoc.errors import (
     Malformed,
     NotAllowed,
@@ -34,6 +33,7 @@ from collabdoc.protocol.messages import (
     Update,
     Updates,
 )
+from collabdoc.protocol.update import has_structs
 from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.context import Context, credentials_of, with_token
 from collabdoc.server.frames import encode_frame

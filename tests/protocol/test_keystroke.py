@@ -65,3 +65,9 @@ def test_what_is_not_known_or_not_plain_is_left_to_the_strict_reader() -> None:
     assert read_keystroke(keystroke(1, 10, 0x84, [2**40, 5], b"a"), CLOCKS) is None
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], "ü".encode()), CLOCKS) is None
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"a", length=2), CLOCKS) is None
+
+
+def test_what_the_document_has_in_part_is_left_to_the_strict_reader() -> None:
+    """That one sees whether the rest stands where the part does."""
+    assert read_keystroke(keystroke(1, 8, 0x84, [1, 7], b"abc"), CLOCKS) is None
+    assert read_keystroke(keystroke(1, 8, 0x84, [1, 7], b"ab"), CLOCKS) == (1, 8, 10)

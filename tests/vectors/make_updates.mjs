@@ -136,6 +136,20 @@ story('undone and redone', replica(20), (doc) => {
 story('the largest client id', replica(2 ** 32 - 1), (doc) => doc.getText('content').insert(0, 'x'))
 
 {
+  // Typed on, and sent whole again: the server has a part of the struct.
+  const typing = replica(41)
+  const inside = new Y.XmlText()
+  typing.getXmlFragment('default').insert(0, [inside])
+  const base = Y.encodeStateAsUpdate(typing)
+  const taken = edits(typing, () => {
+    inside.insert(0, 'he')
+    inside.insert(2, 'llo')
+  })
+  vector('an edit of which the server has a part', [base, taken[0]], Y.mergeUpdates(taken))
+  vector('a document of which the server has a part of an edit', [base, taken[0]], Y.encodeStateAsUpdate(typing))
+}
+
+{
   // Three who type at once, and one who was away and comes back with a difference.
   const root = Y.encodeStateAsUpdate((() => {
     const doc = replica(30)
@@ -237,6 +251,9 @@ refuse('a format in a map, which makes yrs panic', 'Malformed', update([section(
 refuse('text in a map', 'Malformed', update([section(1, 0, [0x24, ...root('meta'), ...string('title'), ...string('ab')])]))
 refuse('a subdocument', 'Malformed', subdocument[0])
 refuse('a subdocument that is deleted at once', 'Malformed', Y.mergeUpdates(subdocument))
+const element = section(9, 0, [7, ...root('x'), 3, ...string('p')])
+refuse('the rest of an edit in another parent than its beginning', 'Malformed', update([element, section(1, 0, typed('hello world', parent(9, 0)))]), update([section(1, 0, typed('hello'))]))
+refuse('the rest of an edit behind another than its beginning', 'Malformed', update([section(1, 5, [0x84, ...id(1, 0), ...string('abc')])]), update([section(1, 0, typed('hello'), [0x84, ...id(1, 4), ...string('ab')])]))
 for (const [name, json] of Object.entries({
   'no JSON': '{',
   'JSON that is undefined': 'undefined',
