@@ -79,7 +79,7 @@ class Attackers:
                     opcode, message = await read_frame(reader)
                     if opcode == CLOSE:
                         return
-                    if (found := dialect.clocks(message)) is not None:
+                    if opcode < CLOSE and (found := dialect.clocks(message)) is not None:
                         clocks = dict(found)
                         break
             listening = asyncio.create_task(_listen(reader))
