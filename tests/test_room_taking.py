@@ -24,21 +24,6 @@ LARGE = update(section(1, 0, first("0"), *(after(1, number, "x") for number in r
 NEXT = update(section(1, LETTERS, after(1, LETTERS - 1, "!")))
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def alice(world: World) -> Person:
-    return world.person("alice")
-
-
-@pytest.fixture
-def bob(world: World) -> Person:
-    return world.person("bob")
-
-
 def take(steps: Steps[None], count: int) -> None:
     for _ in range(count):
         next(steps)
