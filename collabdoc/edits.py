@@ -65,11 +65,10 @@ class Uncommitted:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """What a turn of the room leaves to do: for the store, and for the drivers of sessions in which nothing waits."""
+    """What a turn of the room leaves to do: for the store, and for its audience."""
 
     meta: Meta | None
     batch: Batch
-    quiet: list[Session]
 
     @property
     def updates(self) -> tuple[bytes, ...]:

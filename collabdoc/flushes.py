@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from collabdoc.config import Limits
-from collabdoc.errors import Overloaded
 from collabdoc.lane import Lane
 from collabdoc.life import BUSY, State
 from collabdoc.room import Room
-from collabdoc.session import Batch, Delivery, Session
 from collabdoc.steps import Steps
 from collabdoc.store.base import Append
 from collabdoc.turn import Turn
@@ -26,9 +24,6 @@ log = logging.getLogger(__name__)
 
 _TELLING_S = 10e-6
 """What it takes, about, to tell one more session of an edit: most of it is the system's part of a write."""
-_TOLD_TOGETHER = 64
-"""Frames that are made before any of them is sent: peers get them close together, and the system has less waking to do.
-No more, for each author has one of its own, and memory that is used again at once is in the processor's cache."""
 
 
 @dataclass(slots=True, eq=False)
@@ -120,8 +115,7 @@ class Flushes:
             append = Append(room.name, flushed.updates, (meta.title, meta.kind or "") if meta else None)
             self._to_store.append((append, lambda last_seq: self._told_committed(slot, count, size, last_seq)))
             self._turn.store.add(self)
-        for start in range(0, len(flushed.quiet), _TOLD_TOGETHER):
-            _deliver(flushed.quiet[start : start + _TOLD_TOGETHER], flushed.batch)
+            room.audience.hand_out(flushed.batch)
         if room.state is State.LOADING:
             self._told_broke(slot)
         elif room.is_taking and slot.taking is None:
@@ -150,28 +144,3 @@ class Flushes:
             return 0.0
         limit_ms = self._limits.batch_ms if room.has_edits else self._limits.presence_ms
         return min(limit_ms / 1000, len(room.sessions) * _TELLING_S)
-
-
-def _deliver(sessions: Iterable[Session], batch: Batch) -> None:
-    deliveries: list[Delivery] = []
-    for session in sessions:
-        try:
-            delivery = session.reader.deliver(session, batch)
-        except Exception:  # one peer's trouble is not to cost others an edit, nor to cost this one an edit unnoticed
-            log.exception("an edit could not be handed to a peer")
-            session.close(Overloaded("the server made a mistake, open the document again"))
-            continue
-        if delivery is None:
-            session.put_batch(batch)
-        elif delivery[1]:
-            deliveries.append(delivery)
-    # The system's work for one peer leaves nothing of ours in the processor's cache: between two of them there is no
-    # more to be done than this.
-    for outlet, frame in deliveries:
-        try:
-            sent = outlet.send(frame)
-        except OSError as error:
-            outlet.keep(frame, error)
-            continue
-        if sent < len(frame):
-            outlet.keep(frame, sent)

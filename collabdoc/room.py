@@ -13,6 +13,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from collabdoc.audience import Audience
 from collabdoc.auth import Action
 from collabdoc.awareness import Awareness as Presence
 from collabdoc.config import Limits
@@ -64,6 +65,7 @@ class Room:
         self.epoch = epoch
         self.state = State.ACTIVE
         self.sessions: set[Session] = set()
+        self.audience = Audience()
         self.awareness = Presence(max_bytes=limits.awareness_bytes, max_clients=limits.awareness_clients)
         self.committed_seq = seq
         self.size_bytes = size_bytes
@@ -117,6 +119,7 @@ class Room:
     def leave(self, session: Session) -> None:
         """A client is gone; its presence is removed for the others."""
         self.sessions.discard(session)
+        session.withdraw()
         self._present_changed |= self.awareness.remove(session)
 
     def receive(self, session: Session, message: Update | Awareness) -> None:
@@ -169,22 +172,19 @@ class Room:
     def flush(self) -> Flush:
         """Hand what was gathered to the sessions; what is to be stored comes back, in order.
 
-        The caller hands the batch to the drivers of `quiet` sessions itself, or to the sessions.
+        Those of the audience the caller hands the batch to.
         """
         if self._present_changed:
             self._flush_presence()
         gathered, self._gathered = self._gathered, []
         batch = make_batch(self.committed_seq, gathered)
-        quiet: list[Session] = []
         if gathered:
             for session in self.sessions:
-                if session.is_quiet:
-                    quiet.append(session)
-                else:
+                if not session.is_quiet:
                     session.put_batch(batch)
         # Reading it costs as much as taking a letter, and letters are most of what comes.
         self._meta_due = self._meta_due or not all(info.is_text for info in batch.infos)
-        return Flush(self._take_meta() if gathered and self._meta_due else None, batch, quiet)
+        return Flush(self._take_meta() if gathered and self._meta_due else None, batch)
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""

@@ -7,7 +7,8 @@
    session whose edits outgrew their bound. Until it is opened, a session gets nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -96,9 +97,6 @@ class Reader(Protocol):
     def wake(self, session: "Session") -> None:
         """There is something to take."""
 
-    def deliver(self, session: "Session", batch: Batch) -> "Delivery | None":
-        """How to hand a batch to a session that is quiet; None where that cannot be now, and it has to be queued."""
-
 
 class Outlet(Protocol):
     """Where the frames of a session leave."""
@@ -107,13 +105,21 @@ class Outlet(Protocol):
     def send(self) -> Callable[[bytes], int]:
         """Takes a frame, or as many bytes of it as it says, or raises `OSError`: then `keep` is to hear of it.
 
-        Another function from one call to the next.
+        It says -1 where the peer has yet to take what was sent before. Another function from one call to the next.
         """
 
     def keep(self, data: bytes, sent: int | OSError) -> None: ...
 
 
-Delivery = tuple[Outlet, bytes]
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a session is handed edits while nothing waits in it."""
+
+    outlet: Outlet
+    frame: "Callable[[Session, Batch], bytes]"
+    """Makes the frame of a batch; empty where all of it is the session's own."""
+    shared_by: Hashable
+    """Equal for sessions that are given the same frame of what is not their own."""
 
 
 class Session:
@@ -136,6 +142,7 @@ class Session:
         "channel",
         "closed",
         "credentials",
+        "delivery",
         "grant",
         "is_paced",
         "is_quiet",
@@ -156,12 +163,14 @@ class Session:
         reader: Reader,
         *,
         max_bytes: int,
+        delivery: Delivery | None = None,
         asked_to_resync: bool = False,
         resyncs: bool = False,
     ) -> None:
         """`credentials` are what got it its `grant`, kept to be asked about again.
 
-        A client that `resyncs` sends all that the server lacks when it is asked, without opening again.
+        Without a `delivery` every edit waits to be taken. A client that `resyncs` sends all that the server lacks when
+        it is asked, without opening again.
         """
         self.channel = channel
         self.credentials = credentials
@@ -178,8 +187,9 @@ class Session:
         self.must_reopen = False
         """An edit was turned away that may come again: a later SAVED must not seem to speak for it."""
         self.reader = reader
+        self.delivery = delivery
         self.is_quiet = False
-        """Whether it is open and nothing waits in it, so that its driver may be handed edits directly."""
+        """Whether it is open and nothing waits in it, and it is in its room's audience."""
         self.is_paced = False
         """Whether its edits take so long that they are to be taken by `Room.take_held`, until one does not."""
         self.took_s = 0.0
@@ -306,8 +316,18 @@ class Session:
         if self._more:
             self._more = False
             out = self._take_more(batches)
-        self.is_quiet = self.closed is None and not self._waits_for_document
+        if self.delivery and self.closed is None and not self._waits_for_document and not self.is_quiet:
+            assert self.room is not None
+            self.is_quiet = True
+            self.room.audience.enter(self)
         return out
+
+    def withdraw(self) -> None:
+        """Be handed no edits, until something was taken again."""
+        if self.is_quiet:
+            assert self.room is not None
+            self.is_quiet = False
+            self.room.audience.leave(self)
 
     @property
     def _waits_for_document(self) -> bool:
@@ -347,5 +367,5 @@ class Session:
     def _rouse(self) -> None:
         if not self._awake:
             self._awake = True
-            self.is_quiet = False
+            self.withdraw()
             self.reader.wake(self)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import cast
 
 import pytest
@@ -29,14 +28,10 @@ pytestmark = pytest.mark.gen_test(timeout=10)
 class Stand:
     """A room that is driven, a clock that stands still, and what was told to whom."""
 
-    def __init__(self, limits: Limits | None = None, *, sessions: int = 2) -> None:
+    def __init__(self, limits: Limits | None = None, *, sessions: int = 2, delivery: Delivery | None = None) -> None:
         limits = limits or Limits()
         self.now_s = 0.0
-        self.delivered: list[Session] = []
         self.stored: list[bytes] = []
-        self.is_congested = False
-        self.answer: int | OSError | RuntimeError = len(b"a frame")
-        self.kept: list[int | OSError] = []
         self.flushes = Flushes(
             Turn(),
             Lane(monotonic=lambda: self.now_s),
@@ -59,10 +54,10 @@ class Stand:
             refusal=lambda: None,
         )
         self.slot = Slot(room, 0, 0)
-        self.sessions = [self._join() for _ in range(sessions)]
+        self.sessions = [self._join(delivery) for _ in range(sessions)]
 
-    def _join(self) -> Session:
-        session = Session(1, Credentials(), Grant(User(), Permission.WRITE), self, max_bytes=10_000)
+    def _join(self, delivery: Delivery | None) -> Session:
+        session = Session(1, Credentials(), Grant(User(), Permission.WRITE), self, max_bytes=10_000, delivery=delivery)
         self.slot.room.join(session, Open(1, "a", b"\x00"))
         session.take()
         return session
@@ -90,56 +85,16 @@ class Stand:
 
     def wake(self, session: Session) -> None: ...
 
-    def deliver(self, session: Session, batch: Batch) -> Delivery | None:
-        if self.is_congested:
-            return None
-        return _Outlet(self, session), b"a frame"
 
-
-@dataclass
-class _Outlet:
-    stand: Stand
-    session: Session
-
+class _Broken:
     def send(self, data: bytes) -> int:
-        if isinstance(self.stand.answer, Exception):
-            raise self.stand.answer
-        self.stand.delivered.append(self.session)
-        return self.stand.answer
+        raise RuntimeError("a fault of a socket")
 
-    def keep(self, data: bytes, sent: int | OSError) -> None:
-        self.stand.kept.append(sent)
-
-
-@pytest.mark.parametrize("answer", [3, BlockingIOError(), BrokenPipeError()])
-async def test_a_line_hears_of_what_it_did_not_take_and_nobody_waits_for_it(answer: int | OSError) -> None:
-    stand = Stand(sessions=4)
-    stand.answer = answer
-    update = stand.types("a")
-    await asyncio.sleep(0)
-    assert stand.kept == [answer] * 4, "its author is one of them here"
-    assert stand.stored == [update]
-
-
-async def test_who_is_quiet_is_handed_an_edit_and_who_is_not_finds_it_queued() -> None:
-    stand = Stand()
-    stand.types("a")
-    await asyncio.sleep(0)
-    assert stand.sessions[1] in stand.delivered
-    assert not stand.has_heard(Batch)
-    stand.delivered, stand.is_congested, stand.now_s = [], True, 1.0
-    stand.types("b")
-    await asyncio.sleep(0)
-    stand.is_congested, stand.now_s = False, 2.0
-    stand.types("c")
-    await asyncio.sleep(0)
-    assert stand.sessions[1] not in stand.delivered, "an edit does not overtake one that waits"
-    assert len(stand.sessions[1].take()) == 2
+    def keep(self, data: bytes, sent: int | OSError) -> None: ...
 
 
 async def test_an_edit_gets_to_the_writer_even_where_handing_it_out_fails() -> None:
-    stand = Stand()
-    stand.answer = RuntimeError("a fault of a socket")
+    stand = Stand(delivery=Delivery(_Broken(), lambda session, batch: b"a frame", "all"))
     update = stand.types("a")
     await asyncio.sleep(0)
     assert stand.stored == [update]

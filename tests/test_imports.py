@@ -22,6 +22,7 @@ FLOORS = {
     **dict.fromkeys(
         (
             "session",
+            "audience",
             "life",
             "loading",
             "barred",

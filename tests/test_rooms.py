@@ -29,7 +29,7 @@ from collabdoc.protocol.messages import Closed, Open, Saved, Update
 from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
 from collabdoc.rooms import Rooms
-from collabdoc.session import Batch, Session
+from collabdoc.session import Session
 from collabdoc.store.base import Append, Loaded
 from collabdoc.store.sqlite import SqliteStore
 from collabdoc.turn import Turn
@@ -106,9 +106,6 @@ class House:
 
     def wake(self, session: Session) -> None:
         self.woken.append(session)
-
-    def deliver(self, session: Session, batch: Batch) -> None:
-        return None
 
     async def join(self, name: str) -> Session:
         room = await self.rooms.open(name, create=True)

@@ -47,8 +47,6 @@ class World:
     def turn(self) -> None:
         finish(self.room.take_held())
         flushed = self.room.flush()
-        for session in flushed.quiet:
-            session.put_batch(flushed.batch)
         if flushed.updates:
             self.on_the_way.append(list(flushed.updates))
         for person in self.people:
@@ -252,9 +250,6 @@ class Person:
 
     def wake(self, _: Session) -> None:
         self._mail = True
-
-    def deliver(self, session: Session, batch: Batch) -> None:
-        return None
 
 
 __all__ = ["EPOCH", "Person", "State", "World"]

@@ -329,6 +329,9 @@ class HocuspocusSocket(SyncSocket):
         others = set(presence.everyone()) - presence.owned(session)
         return presence.encode(others) if others else b""
 
+    def _frame_shared_by(self, channel: int) -> bytes:
+        return self._by_channel[channel].head
+
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         place = self._by_channel[channel]
         self._drop(place.address)

@@ -83,9 +83,6 @@ class InsideLine:
     def wake(self, session: Session) -> None:
         asyncio.get_running_loop().call_soon(self._take, session)
 
-    def deliver(self, session: Session, batch: Batch) -> None:
-        return None
-
     # The engine's side
 
     def stop(self) -> None:

@@ -127,6 +127,9 @@ class SocketLine:
         self._read_on()
 
     def write(self, data: bytes) -> None:
+        if self._rest:
+            self._rest = memoryview(bytes(self._rest) + data)
+            return
         try:
             sent = self.send(data)
         except OSError as error:
@@ -144,13 +147,9 @@ class SocketLine:
         assert self._socket is not None
         self._rest = memoryview(data)[sent:]
         self._written, self._taken = 0, -(2**63)
-        self.is_congested, self.send = True, self._add_to_rest
+        self.is_congested, self.send = True, _is_behind
         self._loop.remove_reader(self._socket)
         self._loop.add_writer(self._socket, self._write_rest)
-
-    def _add_to_rest(self, data: bytes) -> int:
-        self._rest = memoryview(bytes(self._rest) + data)
-        return len(data)
 
     def has_progressed(self) -> bool:
         if self._socket is None or not self._rest:
@@ -227,6 +226,10 @@ class SocketLine:
             self._loop.call_soon(listener.on_lost)
 
 
+def _is_behind(_: bytes) -> int:
+    return -1
+
+
 def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:
     """The socket out of a stream that is of no more use then, and what the stream has read of it already."""
     if stream.closed():
@@ -265,17 +268,19 @@ class StreamLine:
         self._resumed.set()
 
     def write(self, data: bytes) -> None:
-        self.send(data)
-
-    def send(self, data: bytes) -> int:
         try:
             written = self._stream.write(data)
         except StreamClosedError:
-            return len(data)  # the reading side hears of it
+            return  # the reading side hears of it
         written.add_done_callback(self._finish)
         if self._stream.writing() and not self.is_congested:
             self.is_congested = True
             self._drained.clear()
+
+    def send(self, data: bytes) -> int:
+        if self.is_congested:
+            return -1
+        self.write(data)
         return len(data)
 
     def keep(self, data: bytes, sent: int | OSError) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import ClassVar
 
@@ -111,6 +111,10 @@ class DialectSocket(ABC):
         """The frame of a message that is made for one peer alone; empty where the dialect has none."""
 
     @abstractmethod
+    def _frame_shared_by(self, channel: int) -> Hashable:
+        """Equal for channels that are given the same frame of an edit; of a type that no other dialect takes."""
+
+    @abstractmethod
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         """A channel was ended from here, and is forgotten already."""
 
@@ -158,13 +162,6 @@ class DialectSocket(ABC):
         if not self._failed:  # as when the commit of somebody's last edit is told
             self._ready.append(session)
             self._context.turn.send.add(self)
-
-    def deliver(self, session: Session, batch: Batch) -> Delivery | None:
-        line = self._line
-        if self._failed or line.is_congested or self._ready:
-            return None
-        frame_batch = self._frame_batch
-        return line, frame_batch(session, batch)
 
     # The server's side
 
@@ -330,6 +327,7 @@ class DialectSocket(ABC):
             grant,
             self,
             max_bytes=context.settings.limits.outbox_bytes,
+            delivery=Delivery(self._line, self._frame_batch, self._frame_shared_by(opening.channel)),
             asked_to_resync=opening.document in self._asked_to_resync,
             resyncs=self.resyncs,
         )
@@ -386,6 +384,8 @@ class DialectSocket(ABC):
 
     def _end(self, code: int, reason: str) -> None:
         self._failed = True
+        for session in self._sessions.values():
+            session.withdraw()
         self.connection.close(code, reason)
 
 

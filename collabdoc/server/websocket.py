@@ -85,6 +85,9 @@ class NativeSocket(DialectSocket):
     def _frame(self, message: ServerMessage) -> bytes:
         return encode_frame(native.encode_server(message))
 
+    def _frame_shared_by(self, channel: int) -> int:
+        return channel
+
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         # What still comes for this channel was sent before its end was heard of.
         self._ended = [*self._ended[1 - _REMEMBERED_CHANNELS :], channel]

@@ -184,6 +184,9 @@ class YjsSocket(SyncSocket):
     def _frame_of_life(self) -> bytes:
         return _NOBODY
 
+    def _frame_shared_by(self, channel: int) -> str:
+        return "yjs"
+
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         self._end(error.code, error.reason)
 
