@@ -9,10 +9,11 @@ from collabdoc.session import Announcement, Batch, Row, Session
 class _EncodedBatch:
     """A batch in this dialect. Most clients number their only document alike, so that one frame serves nearly all."""
 
-    __slots__ = ("by_channel", "packed")
+    __slots__ = ("by_channel", "row")
 
-    def __init__(self, batch: Batch) -> None:
-        self.packed = Row(map(native.pack_update, batch.updates))
+    def __init__(self) -> None:
+        self.row: Row | None = None
+        """Where an author gets a choice of it."""
         self.by_channel: dict[int, bytes] = {}
 
 
@@ -20,17 +21,20 @@ def frame_batch(session: Session, batch: Batch) -> bytes:
     """The frame that hands a batch to one session; empty where all of it is the session's own."""
     encoded: _EncodedBatch | None = batch.encoded.get("native")
     if encoded is None:
-        encoded = batch.encoded["native"] = _EncodedBatch(batch)
+        encoded = batch.encoded["native"] = _EncodedBatch()
     channel, count = session.channel, len(batch.updates)
     own = batch.own.get(session)
     if own is not None:
         if len(own) == count:
             return b""
+        if encoded.row is None:
+            encoded.row = Row(map(native.pack_update, batch.updates))
         head = native.encode_updates_head(channel, batch.seq, count - len(own))
-        return join_frame([head, *encoded.packed.without(own)])
+        return join_frame([head, *encoded.row.without(own)])
     frame = encoded.by_channel.get(channel)
     if frame is None:
-        frame = join_frame([native.encode_updates_head(channel, batch.seq, count), encoded.packed.whole])
+        packed = encoded.row.whole if encoded.row else b"".join(map(native.pack_update, batch.updates))
+        frame = join_frame([native.encode_updates_head(channel, batch.seq, count), packed])
         encoded.by_channel[channel] = frame
     return frame
 
