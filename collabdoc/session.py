@@ -350,7 +350,7 @@ class Session:
         if self._saved:
             out.append(Saved(self.channel, self._saved))
             self._saved = 0
-        if self._opening is None:
+        if self._presence and self._opening is None:
             if self._announced is not None:
                 out.append(self._announced)
             elif told := self._presence - self.room.awareness.owned(self):
