@@ -31,7 +31,7 @@ from collabdoc.errors import (
 from collabdoc.guard import SHORT_BYTES, Guard
 from collabdoc.held import Held
 from collabdoc.lane import LONG_S
-from collabdoc.life import BUSY, State, transition
+from collabdoc.life import BUSY, ENDING, READABLE, State, transition
 from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import DEFLATE, Awareness, Open, Opened, Update, Updates
@@ -107,7 +107,7 @@ class Room:
     def join(self, session: Session, opening: Open) -> None:
         """Bring a client up to date, once its driver takes, and keep it so."""
         session.room = self
-        if self.state in (State.DRAINING, State.CLOSED):
+        if self.state in ENDING:
             session.close(Overloaded("the document is being closed, open it again"))
             return
         session.is_paced = self.was_slow
@@ -121,7 +121,7 @@ class Room:
 
     def receive(self, session: Session, message: Update | Awareness) -> None:
         """Take a client's edit or presence."""
-        if session.closed or session not in self.sessions or self.state in (State.DRAINING, State.CLOSED):
+        if session.closed or session not in self.sessions or self.state in ENDING:
             return
         if isinstance(message, Awareness):
             try:
@@ -222,7 +222,7 @@ class Room:
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
-        if self.state in BUSY:  # which it will not end: what broke, or is half done, is not read
+        if self.state in BUSY:  # which it will not end
             for session in self.sessions:
                 session.give_up(Overloaded("the document is being closed, open it again"))
         self.state = transition(self.state, "drain")
@@ -235,7 +235,7 @@ class Room:
         self.sessions.clear()
 
     def _read(self, session: Session, read: Callable[[], _Found]) -> _Found | None:
-        if self.state in BUSY:
+        if self.state not in READABLE:
             return None
         try:
             found, took_s = self.guard.read_much(read)
@@ -372,7 +372,7 @@ class Room:
         self._uncommitted.put(edit, is_new=is_new)
 
     def _take_meta(self) -> Meta | None:
-        if self.state in BUSY:
+        if self.state not in READABLE:
             return None
         try:
             meta = self.guard.read(self._document.take_meta)
