@@ -10,7 +10,7 @@ import logging
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from pycrdt import Doc, Map, Text, TransactionEvent, get_update, merge_updates
 from collabdoc.characters import CharacterText
 from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
 from collabdoc.protocol.deletes import is_within, read_deletes
-from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
+from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.update import (
     UNLIMITED,
     WHOLE_BYTES,
@@ -284,15 +284,6 @@ class Replica:
     def _note(self, event: TransactionEvent) -> None:
         if not self._applying:
             self._on_edit(event.update)
-
-
-def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:
-    """The state vector that a document with `clocks` had before it took these updates."""
-    before = dict(clocks)
-    for info in infos:
-        for client, start in info.starts.items():
-            before[client] = min(before.get(client, 0), start)
-    return write_state_vector({client: clock for client, clock in before.items() if clock})
 
 
 def merge(updates: Sequence[bytes]) -> bytes:
