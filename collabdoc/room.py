@@ -209,7 +209,7 @@ class Room:
         for session in self.sessions:
             session.retry()
         for session, message in self._held.take_all():
-            if session not in self.sessions or session.closed:
+            if session.closed:
                 continue
             if self.state is State.ACTIVE:
                 self._receive_update(session, message)

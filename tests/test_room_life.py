@@ -121,6 +121,17 @@ def test_an_edit_before_opened_is_taken(world: World, alice: Person) -> None:
     assert alice.text == carol.text == "early "
 
 
+def test_an_edit_that_waits_for_the_document_is_taken_though_its_author_has_left(
+    world: World, alice: Person, bob: Person
+) -> None:
+    world.room._break()
+    bob.types("parting words")
+    bob.leaves()
+    world.room.reload(Document(merge(world.disk)), size_bytes=10)
+    world.settle()
+    assert alice.text == "parting words"
+
+
 def test_a_room_that_is_being_closed_opens_for_nobody(world: World, alice: Person) -> None:
     world.room.drain()
     assert world.person("carol").last(Closed).code == 1013
