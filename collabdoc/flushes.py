@@ -18,7 +18,7 @@ from collabdoc.life import BUSY, State
 from collabdoc.room import Room
 from collabdoc.session import Batch, Delivery, Session
 from collabdoc.steps import Steps
-from collabdoc.store.base import Append
+from collabdoc.store.base import Append, Loaded
 from collabdoc.turn import Turn
 from collabdoc.writer import Submission, Writer
 
@@ -38,12 +38,14 @@ class Slot:
     room: Room
     log_updates: int
     log_bytes: int
+    loaded: Loaded | None = None
+    """What the store has of it, until its document is made of that."""
     idle_since_s: float | None = None
     flushed_s: float = -math.inf
     due_s: float = math.inf
     """When the next flush is due, if one is."""
     task: "asyncio.Task[None] | None" = None
-    """The snapshot or the reload that is under way."""
+    """The snapshot or the loading that is under way."""
     taking: "asyncio.Task[None] | None" = None
     """What takes the edits that wait, while the room is TAKING."""
 
@@ -59,10 +61,10 @@ class Flushes:
         limits: Limits,
         *,
         committed: Callable[[Slot, int, int, int | None], None],
-        broke: Callable[[Slot], None],
+        load: Callable[[Slot], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """`committed(slot, updates, size_bytes, last_seq)` hears of commits, `broke(slot)` of rooms to load anew.
+        """`committed(slot, updates, size_bytes, last_seq)` hears of commits, `load(slot)` of rooms to load.
 
         `last_seq` is None where the store has no such document.
         """
@@ -72,7 +74,7 @@ class Flushes:
         self._writer = writer
         self._limits = limits
         self._told_committed = committed
-        self._told_broke = broke
+        self._load = load
         self._monotonic = monotonic
         self._to_store: list[Submission] = []
 
@@ -123,7 +125,7 @@ class Flushes:
         for start in range(0, len(flushed.quiet), _TOLD_TOGETHER):
             _deliver(flushed.quiet[start : start + _TOLD_TOGETHER], flushed.batch)
         if room.state is State.LOADING:
-            self._told_broke(slot)
+            self._load(slot)
         elif room.is_taking and slot.taking is None:
             slot.taking = asyncio.create_task(self._take_held(slot))
 
