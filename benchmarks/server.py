@@ -17,6 +17,7 @@ from benchmarks.targets import Launcher, Target
 STARTED_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 30.0
 _POLL_S = 0.02
+_SETTLE_S = 0.3
 
 
 class Failed(Exception):
@@ -34,6 +35,11 @@ class Server:
 
     def cpu_s(self) -> float:
         return machine.cpu_s(self.pid)
+
+    def settled_cpu_s(self) -> float:
+        """The same with what it still does for those who have their answer. Blocks."""
+        time.sleep(_SETTLE_S)
+        return self.cpu_s()
 
     def memory_bytes(self) -> dict[str, int]:
         return machine.memory_bytes(self.pid)

@@ -10,18 +10,18 @@ import logging
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 os.environ.setdefault("RUST_BACKTRACE", "0")  # a first panic with a backtrace costs 50 MB
 
-from pycrdt import Doc, Map, Text, TransactionEvent, get_update, merge_updates
+from pycrdt import Doc, Map, Text, TransactionEvent, get_state, get_update, merge_updates
 
 from collabdoc.characters import CharacterText
 from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
 from collabdoc.protocol.deletes import is_within, read_deletes
-from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
+from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.update import (
     UNLIMITED,
     WHOLE_BYTES,
@@ -46,7 +46,7 @@ MAX_TITLE_CHARACTERS = 500
 _MAX_META_KEYS = 1_000
 """A map with more is not looked at: pycrdt lists all keys to find one."""
 EMPTY_UPDATE = b"\x00\x00"
-_WHOLE_BYTES = 512 * 1024
+AT_ONCE_BYTES = 512 * 1024
 """A snapshot of no more is loaded in one go: 75,000 structs take 60 ms, and in pieces three times that."""
 _END = object()
 _MERGE_WIDTH = 100
@@ -286,13 +286,10 @@ class Replica:
             self._on_edit(event.update)
 
 
-def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:
-    """The state vector that a document with `clocks` had before it took these updates."""
-    before = dict(clocks)
-    for info in infos:
-        for client, start in info.starts.items():
-            before[client] = min(before.get(client, 0), start)
-    return write_state_vector({client: clock for client, clock in before.items() if clock})
+def read_state(snapshot: bytes) -> bytes:
+    """The state vector of a document that holds just this. Takes a fourth of what loading it does."""
+    with _pycrdt("reading the state"):
+        return get_state(snapshot)
 
 
 def merge(updates: Sequence[bytes]) -> bytes:
@@ -355,7 +352,7 @@ def _load(snapshot: bytes, tail: Iterable[bytes]) -> "Doc[Any]":
 
 def _load_in_steps(doc: "Doc[Any]", snapshot: bytes, tail: Iterable[bytes]) -> Steps[None]:
     """The same in short steps, for which a large snapshot is cut, too: the deletes come last in any case."""
-    if len(snapshot) <= _WHOLE_BYTES:
+    if len(snapshot) <= AT_ONCE_BYTES:
         doc.apply_update(snapshot)
     else:
         yield from _replay(doc, snapshot)

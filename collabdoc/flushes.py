@@ -16,7 +16,7 @@ from collabdoc.lane import Lane
 from collabdoc.life import BUSY, State
 from collabdoc.room import Room
 from collabdoc.steps import Steps
-from collabdoc.store.base import Append
+from collabdoc.store.base import Append, Loaded
 from collabdoc.turn import Turn
 from collabdoc.writer import Submission, Writer
 
@@ -33,12 +33,14 @@ class Slot:
     room: Room
     log_updates: int
     log_bytes: int
+    loaded: Loaded | None = None
+    """What the store has of it, until its document is made of that."""
     idle_since_s: float | None = None
     flushed_s: float = -math.inf
     due_s: float = math.inf
     """When the next flush is due, if one is."""
     task: "asyncio.Task[None] | None" = None
-    """The snapshot or the reload that is under way."""
+    """The snapshot or the loading that is under way."""
     taking: "asyncio.Task[None] | None" = None
     """What takes the edits that wait, while the room is TAKING."""
 
@@ -54,10 +56,10 @@ class Flushes:
         limits: Limits,
         *,
         committed: Callable[[Slot, int, int, int | None], None],
-        broke: Callable[[Slot], None],
+        load: Callable[[Slot], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """`committed(slot, updates, size_bytes, last_seq)` hears of commits, `broke(slot)` of rooms to load anew.
+        """`committed(slot, updates, size_bytes, last_seq)` hears of commits, `load(slot)` of rooms to load.
 
         `last_seq` is None where the store has no such document.
         """
@@ -67,7 +69,7 @@ class Flushes:
         self._writer = writer
         self._limits = limits
         self._told_committed = committed
-        self._told_broke = broke
+        self._load = load
         self._monotonic = monotonic
         self._to_store: list[Submission] = []
 
@@ -117,7 +119,7 @@ class Flushes:
             self._turn.store.add(self)
             room.audience.hand_out(flushed.batch)
         if room.state is State.LOADING:
-            self._told_broke(slot)
+            self._load(slot)
         elif room.is_taking and slot.taking is None:
             slot.taking = asyncio.create_task(self._take_held(slot))
 

@@ -10,11 +10,15 @@ class State(Enum):
     TAKING = "taking"
     """A large edit is taken, over several turns of the loop."""
     DRAINING = "draining"
+    LEAVING = "leaving"
+    """It drains, and its document will not be read again: it was not loaded, or a large edit is half taken."""
     CLOSED = "closed"
 
 
 BUSY = (State.LOADING, State.TAKING)
-"""In these nobody reads the document, and edits wait."""
+"""In these edits wait."""
+READABLE = (State.ACTIVE, State.DRAINING)
+ENDING = (State.DRAINING, State.LEAVING, State.CLOSED)
 
 TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.LOADING, "loaded"): State.ACTIVE,
@@ -24,12 +28,13 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     (State.TAKING, "taken"): State.ACTIVE,
     (State.TAKING, "broke"): State.LOADING,
     (State.ACTIVE, "drain"): State.DRAINING,
-    (State.LOADING, "drain"): State.DRAINING,
-    (State.TAKING, "drain"): State.DRAINING,
+    (State.LOADING, "drain"): State.LEAVING,
+    (State.TAKING, "drain"): State.LEAVING,
     (State.ACTIVE, "close"): State.CLOSED,
     (State.LOADING, "close"): State.CLOSED,
     (State.TAKING, "close"): State.CLOSED,
     (State.DRAINING, "close"): State.CLOSED,
+    (State.LEAVING, "close"): State.CLOSED,
 }
 
 

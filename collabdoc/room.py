@@ -4,8 +4,9 @@
 2. Peers get an edit at the next `flush`; its author gets SAVED after `committed`.
 3. What goes to the log and to peers are the bytes that came in. An author gets no echo.
 4. The watermark of a batch is the last committed entry before it, so it is true whatever gets lost afterwards.
-5. After pycrdt failed, nothing reads the document until `reload`; edits that arrive meanwhile are held, within a bound.
-   Who asked for what it failed over is closed: asking again at once would break the next copy too.
+5. Before the document is loaded, and after pycrdt failed in it, nothing reads it until `reload`; edits that arrive
+   meanwhile are held, within a bound. Who has nothing may be told what is `at_rest`. Who asked for what pycrdt failed
+   over is closed: asking again at once would break the next copy too.
 6. A large edit is taken by `take_held`, in short steps. Until its end nothing reads the document, for it may yet be
    given up. Small edits of others are taken between two steps; its author's are held.
 """
@@ -32,14 +33,14 @@ from collabdoc.errors import (
 from collabdoc.guard import SHORT_BYTES, Guard
 from collabdoc.held import Held
 from collabdoc.lane import LONG_S
-from collabdoc.life import BUSY, State, transition
-from collabdoc.openings import Openings
-from collabdoc.protocol.lib0 import read_state_vector
-from collabdoc.protocol.messages import DEFLATE, Awareness, Open, Opened, Update, Updates
+from collabdoc.life import BUSY, ENDING, READABLE, State, transition
+from collabdoc.openings import NOTHING, AtRest, Openings
+from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
 from collabdoc.recent import Recent
 from collabdoc.session import Announcement, Session
 from collabdoc.steps import Steps
 
+_Source = Document | AtRest
 _Found = TypeVar("_Found", Opened, Updates, bytes, bool)
 
 
@@ -50,7 +51,8 @@ class Room:
         self,
         name: str,
         epoch: str,
-        document: Document,
+        document: Document | None,
+        at_rest: AtRest | None = None,
         *,
         seq: int,
         recent: Iterable[bytes],
@@ -60,22 +62,26 @@ class Room:
         server: str,
         refusal: Callable[[], str | None],
     ) -> None:
-        """`recent` are the updates of the newest log entries, up to `seq`; `refusal` says why no edit can be stored."""
+        """`document` may be left to `reload`; until then `at_rest` is told to those who have nothing.
+
+        `recent` are the updates of the newest log entries, up to `seq`; `refusal` says why no edit can be stored.
+        """
         self.name = name
         self.epoch = epoch
-        self.state = State.ACTIVE
+        self.state = State.LOADING if document is None else State.ACTIVE
         self.sessions: set[Session] = set()
         self.audience = Audience()
         self.awareness = Presence(max_bytes=limits.awareness_bytes, max_clients=limits.awareness_clients)
         self.committed_seq = seq
         self.size_bytes = size_bytes
-        self._document = document
+        self._document = document or Document()
+        self._at_rest = at_rest
         self._limits = limits
         self.guard = guard
         self._server = server
         self._refusal = refusal
         self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
-        self._openings = Openings()
+        self._openings = Openings(limits)
         self._meta_due = False
         self._gathered: list[Edit] = []
         self._uncommitted = Uncommitted()
@@ -109,7 +115,7 @@ class Room:
     def join(self, session: Session, opening: Open) -> None:
         """Bring a client up to date, once its driver takes, and keep it so."""
         session.room = self
-        if self.state in (State.DRAINING, State.CLOSED):
+        if self.state in ENDING:
             session.close(Overloaded("the document is being closed, open it again"))
             return
         session.is_paced = self.was_slow
@@ -124,7 +130,7 @@ class Room:
 
     def receive(self, session: Session, message: Update | Awareness) -> None:
         """Take a client's edit or presence."""
-        if session.closed or session not in self.sessions or self.state in (State.DRAINING, State.CLOSED):
+        if session.closed or session not in self.sessions or self.state in ENDING:
             return
         if isinstance(message, Awareness):
             try:
@@ -146,9 +152,8 @@ class Room:
         while self.is_taking and (held := self._held.first()):
             for _ in () if held[0].closed else self._receive_in_steps(*held):
                 yield
-                if (
-                    self.state is not State.TAKING
-                ):  # it broke, and is received again; or it ends, and its author keeps it
+                # It broke, and is received again; or it ends, and its author keeps it.
+                if self.state is not State.TAKING:
                     return
             self._held.drop_first()
         if self.is_taking:
@@ -158,7 +163,7 @@ class Room:
 
     def wanted(self, session: Session) -> bytes | None:
         """The state vector by which a client sends what the server lacks; None while that could not be taken."""
-        return None if self._refusal() else self._read(session, self._document.state_vector)
+        return None if self._refusal() else self._read(session, lambda document: document.state_vector())
 
     def edit(self, update: bytes, done: Callable[[], None]) -> None:
         """Take an edit of the server's own; `done` is called once it is committed. Raises as a client is refused."""
@@ -193,23 +198,26 @@ class Room:
         self.committed_seq = last_seq
 
     def opened(self, session: Session, opening: Open) -> Opened | None:
-        """What opens a session; None while the document is loaded anew, or where the session was closed instead."""
-        return self._read(session, lambda: self._open(session, opening))
+        """What opens a session; None while the document has to be loaded, or where the session was closed instead."""
+        return self._read(session, lambda document: self._open(session, opening, document), opening.state_vector)
 
     def difference(self, session: Session, state_vector: bytes) -> Updates | None:
         """What a session that was at this state vector lacks; None as with `opened`."""
-        return self._read(session, lambda: Updates(session.channel, self.committed_seq, (self._lacking(state_vector),)))
+
+        def read(document: _Source) -> Updates:
+            return Updates(session.channel, self.committed_seq, (self._openings.lacking(state_vector, document),))
+
+        return self._read(session, read, state_vector)
 
     def reload(self, document: Document, *, size_bytes: int) -> None:
-        """Go on with a fresh copy, loaded after everything gathered was committed."""
+        """Go on with a copy that was just loaded, after everything gathered was committed."""
         self.state = transition(self.state, "loaded")
-        self._document = document
-        self._openings.forget()
+        self._document, self._at_rest = document, None
         self.size_bytes = size_bytes
         for session in self.sessions:
             session.retry()
         for session, message in self._held.take_all():
-            if session not in self.sessions or session.closed:
+            if session.closed:
                 continue
             if self.state is State.ACTIVE:
                 self._receive_update(session, message)
@@ -222,7 +230,7 @@ class Room:
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
-        if self.state in BUSY:  # which it will not end: what broke, or is half done, is not read
+        if self.state in BUSY:  # which it will not end
             for session in self.sessions:
                 session.give_up(Overloaded("the document is being closed, open it again"))
         self.state = transition(self.state, "drain")
@@ -234,21 +242,26 @@ class Room:
             session.close(error)
         self.sessions.clear()
 
-    def _read(self, session: Session, read: Callable[[], _Found]) -> _Found | None:
-        if self.state in BUSY:
+    def _read(self, session: Session, read: Callable[[_Source], _Found], has: bytes | None = b"") -> _Found | None:
+        """`has` is the state vector of a client that is told what it lacks, None before it has said that."""
+        document = self._document if self.state in READABLE else self._at_rest if has in (None, NOTHING) else None
+        if document is None:
             return None
         try:
-            found, took_s = self.guard.read_much(read)
+            found, took_s = self.guard.read_much(lambda: read(document))
             session.took_s += took_s
             return found
         except ProtocolError as error:
             session.close(error)
         except DocumentBroken:
-            self._break()
-            session.close(Overloaded("the document could not be read, open it again"))
+            if self.state is State.LOADING:  # what is stored is damaged: whoever loads it says so
+                self._at_rest = None
+            else:
+                self._break()
+                session.close(Overloaded("the document could not be read, open it again"))
         return None
 
-    def _open(self, session: Session, opening: Open) -> Opened:
+    def _open(self, session: Session, opening: Open, document: _Source) -> Opened:
         if opening.epoch is not None and opening.epoch != self.epoch:
             raise EpochDiffers("this copy belongs to another life of the document (deleted and made anew, or restored)")
         missed, update = None, EMPTY_UPDATE
@@ -256,28 +269,15 @@ class Room:
             if opening.epoch is not None and opening.seq is not None:
                 missed = self._recent.since(opening.seq)
             if missed is None:
-                update = self._lacking(opening.state_vector)
+                update = self._openings.lacking(opening.state_vector, document)
             else:
                 newest = self._uncommitted.updates
                 update = self._openings.get(opening.seq, lambda: merge(missed + newest))
-        encoding = None
-        if opening.accepts == DEFLATE and self._limits.deflate_least_bytes <= len(update) <= self._limits.deflate_bytes:
-            update, encoding = self._openings.deflate(update), DEFLATE
         return Opened(
-            session.channel,
-            self.epoch,
-            session.mode,
-            self.committed_seq,
-            missed is not None,
-            self._server,
-            self._document.state_vector(),
-            update,
-            encoding,
+            *(session.channel, self.epoch, session.mode, self.committed_seq, missed is not None, self._server),
+            document.state_vector(),
+            *self._openings.encode(update, opening.accepts),
         )
-
-    def _lacking(self, state_vector: bytes) -> bytes:
-        read_state_vector(state_vector, max_clients=self._limits.state_vector_clients)
-        return self._openings.get(state_vector, lambda: self._document.diff(state_vector))
 
     def _receive_update(self, session: Session, message: Update) -> None:
         try:
@@ -286,7 +286,7 @@ class Room:
                 return
             # Clients of some dialects say all they have in every sync, whether they may write or not.
             if (reason := self._why_read_only(session)) and not self._read(
-                session, lambda: self._document.holds(message.update)
+                session, lambda _: self._document.holds(message.update)
             ):
                 raise NotAllowed(reason)
             if self._is_next(session):
@@ -372,7 +372,7 @@ class Room:
         self._uncommitted.put(edit, is_new=is_new)
 
     def _take_meta(self) -> Meta | None:
-        if self.state in BUSY:
+        if self.state not in READABLE:
             return None
         try:
             meta = self.guard.read(self._document.take_meta)
@@ -393,6 +393,7 @@ class Room:
     def _break(self) -> None:
         if self.state in (State.ACTIVE, State.TAKING):
             self.state = transition(self.state, "broke")
+            self._openings.forget()
 
     def _hold(self, session: Session, message: Update) -> None:
         if not self._held.put(session, message):

@@ -30,7 +30,7 @@ from collabdoc.guard import Guard
 from collabdoc.helper import Helper
 from collabdoc.lane import Lane
 from collabdoc.life import State
-from collabdoc.loading import load_document
+from collabdoc.loading import load_document, make_room
 from collabdoc.memory import give_back
 from collabdoc.protocol.messages import Awareness, Update
 from collabdoc.quarantine import Quarantine
@@ -38,7 +38,7 @@ from collabdoc.reader import Reader
 from collabdoc.room import Room
 from collabdoc.session import Session
 from collabdoc.snapshots import Snapshots, is_due
-from collabdoc.store.base import DocumentRow, Loaded, Store
+from collabdoc.store.base import DocumentRow, Store
 from collabdoc.turn import Turn
 from collabdoc.underway import Underway
 from collabdoc.writer import Writer
@@ -80,7 +80,7 @@ class Rooms:
         self._barred = Barred(quarantine, monotonic)
         self._monotonic = monotonic
         self._flushes = Flushes(
-            turn, lane, writer, limits, committed=self._committed, broke=self._reload_later, monotonic=monotonic
+            turn, lane, writer, limits, committed=self._committed, load=self._fill_later, monotonic=monotonic
         )
         self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
@@ -107,7 +107,10 @@ class Rooms:
         return len(self._slots)
 
     async def open(self, name: str, *, create: bool) -> Room:
-        """The document's room, loaded if need be. Raises `NoSuchDocument`, `Restarting`, `Overloaded`, `Unreadable`."""
+        """The document's room, in which it may still have to be loaded: `schedule` sees to that.
+
+        Raises `NoSuchDocument`, `Restarting`, `Overloaded`, `Unreadable`.
+        """
         while True:
             if self._draining:
                 raise Restarting("the server is restarting")
@@ -148,6 +151,11 @@ class Rooms:
     async def edit(self, name: str, update: bytes) -> None:
         """Apply an edit of the server's own and wait until it is committed. Raises `Overloaded` where that lasts."""
         room = await self.open(name, create=False)
+        if room.state is State.LOADING and (slot := self._slots.get(name)):
+            self._fill_later(slot)
+            if slot.task:
+                await asyncio.wait([slot.task])
+            room = await self.open(name, create=False)
         saved = asyncio.Event()
         room.edit(update, saved.set)
         self.schedule(room)
@@ -231,34 +239,17 @@ class Rooms:
                 await self._writer.call(lambda: self._store.create(name))
                 loaded = await self._reader.call(lambda: self._store.load(name))
                 assert loaded is not None
-            room = await self._make_room(loaded)
-        except (StoreDamaged, DocumentBroken) as error:
+        except StoreDamaged as error:
             log.critical("document %a cannot be loaded: %s", name, error)
             raise self._barred.add(name) from error
         except StoreError as error:
             log.error("document %a cannot be loaded: %s", name, error)
             raise Overloaded("the document cannot be loaded now, try again") from error
-        updates = [entry.update for entry in loaded.tail]
-        self._slots[name] = Slot(room, len(updates), sum(map(len, updates)), self._monotonic())
-        self._came_or_went = True
-        return room
-
-    async def _make_room(self, loaded: Loaded) -> Room:
-        name = loaded.row.name
         guard = Guard(name, self._limits, self._underway, self._quarantine.of(name))
-        document, size_bytes = await load_document(loaded, guard, self._lane)
-        return Room(
-            name,
-            loaded.row.epoch,
-            document,
-            seq=loaded.row.seq,
-            recent=[entry.update for entry in (*loaded.covered, *loaded.tail)],
-            size_bytes=size_bytes,
-            limits=self._limits,
-            guard=guard,
-            server=self._server,
-            refusal=self._writer.refusal,
-        )
+        room = make_room(loaded, guard, self._limits, server=self._server, refusal=self._writer.refusal)
+        updates = [entry.update for entry in loaded.tail]
+        self._slots[name] = Slot(room, len(updates), sum(map(len, updates)), loaded, self._monotonic())
+        return room
 
     async def _delete(self, name: str) -> bool:
         slot = self._slots.pop(name, None)
@@ -301,8 +292,8 @@ class Rooms:
                 slot.task.cancel()
             slot.room.close(self._barred.add_for_good(name))
 
-    def _reload_later(self, slot: Slot) -> None:
-        self._start(slot, self._reload)
+    def _fill_later(self, slot: Slot) -> None:
+        self._start(slot, self._fill)
 
     def _start(self, slot: Slot, work: Callable[[Slot], Coroutine[None, None, None]]) -> None:
         # One that is not among the slots is being deleted: there is nothing to keep of it.
@@ -337,20 +328,25 @@ class Rooms:
         slot.room.size_bytes = await self._snapshots.make(found) + slot.log_bytes
         self._came_or_went = True
 
-    async def _reload(self, slot: Slot) -> None:
+    async def _fill(self, slot: Slot) -> None:
         room = slot.room
-        log.warning("document %a is loaded anew: pycrdt failed in it", room.name)
         try:
-            await self._writer.until_committed()
-            loaded = await self._reader.call(lambda: self._store.load(room.name))
+            loaded, slot.loaded = slot.loaded, None
+            if loaded is None:
+                log.warning("document %a is loaded anew: pycrdt failed in it", room.name)
+                await self._writer.until_committed()
+                loaded = await self._reader.call(lambda: self._store.load(room.name))
             if loaded is None:
                 raise NoSuchDocument("there is no such document")
             document, size_bytes = await load_document(loaded, room.guard, self._lane)
+            self._came_or_went = True
         except Exception as error:  # whatever it is: nobody is to wait for this room for ever
             unforeseen = not isinstance(error, CollabdocError)
             log.critical("document %a cannot be loaded: %s", room.name, error, exc_info=unforeseen)
             del self._slots[room.name]
-            room.close(Overloaded("the document cannot be loaded now, try again"))
+            is_damaged = isinstance(error, StoreDamaged | DocumentBroken)
+            again = Overloaded("the document cannot be loaded now, try again")
+            room.close(self._barred.add(room.name) if is_damaged else again)
             return
         if room.state is State.LOADING:  # else the server began to drain meanwhile
             room.reload(document, size_bytes=size_bytes)

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from collabdoc.auth import Action, Credentials, Grant
 from collabdoc.awareness import join
-from collabdoc.document import state_vector_before
 from collabdoc.errors import MissingDependencies, NotAllowed, Overloaded, ProtocolError
 from collabdoc.protocol.messages import Awareness, Closed, Mode, Open, Rejected, Saved, ServerMessage
-from collabdoc.protocol.update import UpdateInfo
+from collabdoc.protocol.update import UpdateInfo, state_vector_before
 
 if TYPE_CHECKING:
     from collabdoc.room import Room

@@ -18,11 +18,10 @@ from collabdoc.document import (
     make_meta,
     make_update,
     merge,
-    state_vector_before,
 )
 from collabdoc.errors import CollabdocError, DocumentBroken, MissingDependencies
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
-from collabdoc.protocol.update import has_structs
+from collabdoc.protocol.update import has_structs, state_vector_before
 from tests.protocol.crafting import after, first, garbage, section, update
 
 

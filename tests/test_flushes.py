@@ -38,7 +38,7 @@ class Stand:
             cast(Writer, self),
             limits,
             committed=lambda *_: None,
-            broke=lambda _: None,
+            load=lambda _: None,
             monotonic=lambda: self.now_s,
         )
         room = Room(

@@ -8,7 +8,7 @@ from collabdoc.config import Limits
 from collabdoc.document import EMPTY_UPDATE, Document, Meta, make_meta, merge
 from collabdoc.errors import DocumentBroken, Overloaded
 from collabdoc.life import TRANSITIONS, State, transition
-from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Saved
+from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Saved, Updates
 from collabdoc.protocol.update import UpdateInfo
 from tests.limits import bounds
 from tests.protocol.crafting import after, first, section, update
@@ -121,6 +121,17 @@ def test_an_edit_before_opened_is_taken(world: World, alice: Person) -> None:
     assert alice.text == carol.text == "early "
 
 
+def test_an_edit_that_waits_for_the_document_is_taken_though_its_author_has_left(
+    world: World, alice: Person, bob: Person
+) -> None:
+    world.room._break()
+    bob.types("parting words")
+    bob.leaves()
+    world.room.reload(Document(merge(world.disk)), size_bytes=10)
+    world.settle()
+    assert alice.text == "parting words"
+
+
 def test_a_room_that_is_being_closed_opens_for_nobody(world: World, alice: Person) -> None:
     world.room.drain()
     assert world.person("carol").last(Closed).code == 1013
@@ -215,3 +226,20 @@ def test_what_broke_is_not_read_while_it_drains_and_who_waits_for_it_is_closed()
     bob.hears()
     assert [message.code for message in bob.heard_of(Closed)] == [1013]
     assert bob.heard_of(Opened) == []
+
+
+def test_an_edit_that_is_half_taken_as_the_server_ends_is_told_to_nobody() -> None:
+    world = World()
+    ana, bob = world.person("ana"), world.person("bob")
+    ana.sends(update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(300)))))
+    taking = world.room.take_held()
+    for _ in range(2):
+        next(taking)
+    world.room.drain()
+    assert bob.session is not None
+    bob.session.put_difference(b"\x00")
+    bob.hears()
+    assert (bob.text, bob.heard_of(Updates)) == ("", [])
+    world.room.close(Overloaded("gone"))
+    bob.hears()
+    assert bob.last(Closed).code == 1013

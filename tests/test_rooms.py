@@ -25,6 +25,7 @@ from collabdoc.errors import (
 )
 from collabdoc.helper import Helper
 from collabdoc.lane import Lane
+from collabdoc.life import State
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
 from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
@@ -111,6 +112,9 @@ class House:
         room = await self.rooms.open(name, create=True)
         session = Session(1, Credentials(), Grant(User(), Permission.WRITE), self, max_bytes=10_000)
         room.join(session, Open(1, name, b"\x00"))
+        self.rooms.schedule(room)
+        while room.state is State.LOADING:
+            await asyncio.sleep(0)
         session.take()
         return session
 
@@ -473,7 +477,7 @@ async def test_a_room_that_cannot_be_loaded_anew_closes_its_sessions(tmp_path: P
         built.rooms.schedule(room)
         while session.closed is None:
             await asyncio.sleep(0.001)
-        assert session.closed.code == 1013
+        assert session.closed.code == 4423
         assert built.rooms.count == 0
 
 

@@ -62,7 +62,7 @@ async def _open_cold(server: Server, least_bytes: int) -> tuple[Opened, float]:
         await other.open()
         before_s = server.cpu_s()
         opened = await client.open(least_bytes=least_bytes)
-        return opened, server.cpu_s() - before_s
+        return opened, server.settled_cpu_s() - before_s
 
 
 def _measure_resync(bench: Bench, target: Target) -> Measured:

@@ -170,6 +170,15 @@ def _find_place(update: bytes, client: int) -> tuple[int, bytes] | None:
     )
 
 
+def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:
+    """The state vector that a document with `clocks` had before it took these updates."""
+    before = dict(clocks)
+    for info in infos:
+        for client, start in info.starts.items():
+            before[client] = min(before.get(client, 0), start)
+    return write_state_vector({client: clock for client, clock in before.items() if clock})
+
+
 def has_structs(update: bytes) -> bool:
     """Whether an update inserts anything, or only deletes."""
     return update[:1] != b"\x00"

@@ -156,7 +156,7 @@ def test_a_snapshot_in_pieces_loads_to_the_same_document(seed: int) -> None:
     snapshot = compact(b"\x00\x00", log[:known])
     whole = Document(snapshot, log[known:])
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("collabdoc.document._WHOLE_BYTES", 0)
+        monkeypatch.setattr("collabdoc.document.AT_ONCE_BYTES", 0)
         monkeypatch.setattr("collabdoc.document.WHOLE_BYTES", 0)  # the log's, too
         for room in (structs, pieces):
             monkeypatch.setattr(room, "STEP_STRUCTS", 2)
