@@ -28,13 +28,14 @@ from collabdoc.errors import (
     TooLarge,
     TooSlow,
 )
-from collabdoc.guard import SHORT_BYTES, Guard
+from collabdoc.guard import Guard
 from collabdoc.held import Held
 from collabdoc.lane import LONG_S
 from collabdoc.life import BUSY, State, transition
 from collabdoc.openings import Openings
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.messages import DEFLATE, Awareness, Open, Opened, Update, Updates
+from collabdoc.protocol.pieces import SHORT_BYTES
 from collabdoc.recent import Recent
 from collabdoc.session import Announcement, Session
 from collabdoc.steps import Steps
@@ -306,8 +307,8 @@ class Room:
                 raise NotAllowed(reason)
             if self._is_next(session):
                 self._check_room_for(update)
-                is_new, info, took_s = yield from self.guard.apply_in_steps(self._document, update)
-                session.is_paced = took_s > LONG_S
+                is_new, info, longest_s = yield from self.guard.apply_in_steps(self._document, update)
+                session.is_paced = longest_s > LONG_S
                 self.was_slow = self.was_slow or session.is_paced
                 self._note_taken(Edit(update, info, session, message.id), is_new=is_new)
                 session.asked_to_resync = False

@@ -8,10 +8,10 @@ from pycrdt import Text
 from collabdoc.config import Limits
 from collabdoc.document import Document
 from collabdoc.errors import DocumentBroken, Malformed, Overloaded
-from collabdoc.guard import SHORT_BYTES, Guard
+from collabdoc.guard import Guard
 from collabdoc.life import State
 from collabdoc.protocol.messages import Closed, Opened, Rejected, Saved
-from collabdoc.protocol.pieces import WHOLE_STRUCTS
+from collabdoc.protocol.pieces import SHORT_BYTES, WHOLE_JUMPS, WHOLE_STRUCTS
 from collabdoc.quarantine import Quarantined
 from collabdoc.room import Room
 from collabdoc.steps import Steps
@@ -22,6 +22,11 @@ from tests.world import Person, World
 LETTERS = 300
 LARGE = update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(LETTERS - 1))))
 NEXT = update(section(1, LETTERS, after(1, LETTERS - 1, "!")))
+
+
+@pytest.fixture(autouse=True)
+def a_piece_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collabdoc.guard.STEP_S", 0.0)
 
 
 def take(steps: Steps[None], count: int) -> None:
@@ -152,6 +157,8 @@ def text_of(size: int) -> bytes:
         (text_of(SHORT_BYTES + 1), True),
         (update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(WHOLE_STRUCTS - 1)))), False),
         (update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(WHOLE_STRUCTS)))), True),
+        (update(section(1, 0, *[first("0")] * WHOLE_JUMPS)), False),
+        (update(section(1, 0, *[first("0")] * (WHOLE_JUMPS + 1))), True),
     ],
 )
 def test_an_edit_that_takes_little_is_taken_at_once(world: World, alice: Person, sent: bytes, *, is_long: bool) -> None:
@@ -159,6 +166,12 @@ def test_an_edit_that_takes_little_is_taken_at_once(world: World, alice: Person,
     assert world.room.is_taking is is_long
     world.settle()
     assert world.disk == [sent]
+
+
+def test_short_pieces_share_a_step(world: World, alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collabdoc.guard.STEP_S", 60.0)
+    alice.sends(update(section(1, 0, *[first("0")] * 100)))
+    assert len(list(world.room.take_held())) == 1
 
 
 def slow_guard(monkeypatch: pytest.MonkeyPatch, took_s: Callable[[], float]) -> None:
