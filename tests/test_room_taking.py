@@ -174,6 +174,19 @@ def test_short_pieces_share_a_step(world: World, alice: Person, monkeypatch: pyt
     assert len(list(world.room.take_held())) == 1
 
 
+def test_who_has_much_to_be_taken_takes_turns_with_others(world: World, alice: Person, bob: Person) -> None:
+    edits = [update(section(1, 4 * number, *[first("0")] * (WHOLE_JUMPS + 1))) for number in range(3)]
+    for each in edits:
+        alice.sends(each)
+    assert bob.session is not None
+    bob.session.is_paced = True
+    bob.types("b")
+    bob.types("c")
+    for _ in world.room.take_held():
+        pass
+    assert list(world.room.flush().updates) == [edits[0], bob.sent[1], edits[1], bob.sent[2], edits[2]]
+
+
 def slow_guard(monkeypatch: pytest.MonkeyPatch, took_s: Callable[[], float]) -> None:
     def apply_in_steps(guard: Guard, document: Document, sent: bytes) -> Steps[object]:
         yield
