@@ -22,6 +22,7 @@ from collabdoc.characters import CharacterText
 from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
 from collabdoc.protocol.deletes import is_within, read_deletes
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
+from collabdoc.protocol.nans import may_have_nans
 from collabdoc.protocol.pieces import SNAPSHOT_JUMPS
 from collabdoc.protocol.update import (
     UNLIMITED,
@@ -350,16 +351,14 @@ def _load(snapshot: bytes, tail: Iterable[bytes]) -> "Doc[Any]":
     it took the same edit live: a document that was served could not be loaded again.
     """
     doc: Doc[Any] = Doc()
-    doc.apply_update(snapshot)  # whole: what pycrdt could join in it, it joined when it was made
-    for update in tail:
-        finish(_replay(doc, update))
+    finish(_load_in_steps(doc, snapshot, tail, in_one_go=True))
     return doc
 
 
-def _load_in_steps(doc: "Doc[Any]", snapshot: bytes, tail: Iterable[bytes]) -> Steps[None]:
+def _load_in_steps(doc: "Doc[Any]", snapshot: bytes, tail: Iterable[bytes], *, in_one_go: bool = False) -> Steps[None]:
     """The same in short steps, for which a large snapshot is cut, too: the deletes come last in any case."""
-    if len(snapshot) <= _WHOLE_BYTES:
-        doc.apply_update(snapshot)
+    if (in_one_go or len(snapshot) <= _WHOLE_BYTES) and not may_have_nans(snapshot):
+        doc.apply_update(snapshot)  # what pycrdt could join in it, it joined when it was made
     else:
         yield from _replay(doc, snapshot, step_jumps=SNAPSHOT_JUMPS)
     for update in tail:

@@ -29,9 +29,9 @@ def _apply_or_not(self: document.Document, update: bytes) -> None:
     _apply(self, update)
 
 
-def _load_or_not(doc: Doc[Any], snapshot: bytes, tail: Iterable[bytes]) -> Steps[None]:
+def _load_or_not(doc: Doc[Any], snapshot: bytes, tail: Iterable[bytes], *, in_one_go: bool = False) -> Steps[None]:
     _stand_still_over(snapshot)
-    yield from _load_in_steps(doc, snapshot, tail)
+    yield from _load_in_steps(doc, snapshot, tail, in_one_go=in_one_go)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ for yrs refuses an edit below what is deleted but not collected yet, and collect
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import NamedTuple
 
 from collabdoc.errors import MissingDependencies
 from collabdoc.protocol.lib0 import write_varuint
+from collabdoc.protocol.nans import Part, part_nans
 from collabdoc.protocol.structs import STEP_STRUCTS, Id, Section, Structs
 from collabdoc.steps import Steps
 
@@ -63,11 +64,21 @@ class Plan:
     """Structs of a piece, or a few more."""
     jumps: int
     """Those of a piece, at most."""
+    parted: Mapping[int, Sequence[Part]]
+    """What is put in the place of structs, by the bytes at which they begin; each is a run, and a part a piece."""
     deletes: Sequence[Ranges]
 
     def cut(self, update: bytes) -> Iterator[bytes]:
         """The pieces of the update that the plan was made for, to be applied in this order."""
-        for runs in _gather(self.runs, self.size, self.jumps):
+        for runs in _gather(self.runs, self.size, self.jumps, self.parted):
+            for each in self.parted.get(runs[0].start, ()):
+                piece = bytearray(b"\x01")
+                write_varuint(piece, each.structs)
+                write_varuint(piece, runs[0].client)
+                write_varuint(piece, each.clock)
+                yield bytes(piece + each.data + b"\x00")
+            if runs[0].start in self.parted:
+                continue
             piece = bytearray()
             write_varuint(piece, len(runs))
             for run in runs:
@@ -89,7 +100,7 @@ class Plan:
 
 def is_small(structs: Structs, deletes: Sequence[Ranges]) -> bool:
     """Whether it is to be taken whole."""
-    if structs.count > WHOLE_STRUCTS or structs.jumps > WHOLE_JUMPS:
+    if structs.count > WHOLE_STRUCTS or structs.jumps > WHOLE_JUMPS or structs.nans:
         return False
     return not deletes or sum([part.ranges for part in deletes]) <= WHOLE_RANGES
 
@@ -99,7 +110,9 @@ def step_jumps_of(update: bytes) -> int:
     return 1 if len(update) <= SHORT_BYTES else _LONG_JUMPS
 
 
-def make_plan(structs: Structs, clocks: Mapping[int, int], deletes: Sequence[Ranges]) -> Steps[Plan | None]:
+def make_plan(
+    update: bytes, structs: Structs, clocks: Mapping[int, int], deletes: Sequence[Ranges]
+) -> Steps[Plan | None]:
     """How to take an update in pieces, found in short steps; None where it is small enough to be taken whole.
 
     Raises `MissingDependencies` where there is no order in which each struct refers only to what is there before it.
@@ -108,7 +121,10 @@ def make_plan(structs: Structs, clocks: Mapping[int, int], deletes: Sequence[Ran
     if is_small(structs, deletes):
         return None
     size = max(STEP_STRUCTS, 8 * isqrt(len(clocks) + len(structs.sections)))
-    return Plan(runs, size, structs.step_jumps, deletes)
+    parted = {}
+    for position, own, clock in structs.nans:
+        parted[position] = yield from part_nans(update, position, own, clock)
+    return Plan(runs, size, structs.step_jumps, parted, deletes)
 
 
 def _order(sections: Sequence[Section], clocks: Mapping[int, int]) -> Steps[list[Run]]:
@@ -161,15 +177,19 @@ def _integrate(section: Section, first: int, have: dict[int, int], runs: list[Ru
     return last, None
 
 
-def _gather(runs: Iterable[Run], size: int, max_jumps: int) -> Iterator[Sequence[Run]]:
-    """The runs in pieces of `size` structs or a few more with at most `max_jumps`, those of one client joined."""
+def _gather(runs: Iterable[Run], size: int, max_jumps: int, alone: Container[int]) -> Iterator[Sequence[Run]]:
+    """The runs in pieces of `size` structs or a few more with at most `max_jumps`, those of one client joined.
+
+    Those that begin at the bytes `alone` are not joined with any.
+    """
     gathered: dict[int, Run] = {}
     count = jumps = 0
     for run in runs:
-        if gathered and jumps + run.jumps > max_jumps:
+        is_alone = run.start in alone
+        if gathered and (is_alone or jumps + run.jumps > max_jumps):
             yield tuple(gathered.values())
             gathered, count, jumps = {}, 0, 0
-        if not gathered and run.jumps == max_jumps:
+        if is_alone or (not gathered and run.jumps == max_jumps):
             yield (run,)
             continue
         if before := gathered.get(run.client):

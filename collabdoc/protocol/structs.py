@@ -26,8 +26,8 @@ NO_JUMPS_LIMIT = 2**63
 _SECTION_PARTS, _WAIT_PARTS = 10, 5
 """What a section, and a struct that waits for another section, counts: it takes so many times as long as a struct."""
 
-_GC, _DELETED, _JSON, _BINARY, _STRING, _EMBED, _FORMAT, _TYPE, _ANY, _DOC, _SKIP = range(11)
-_HAS_ORIGIN, _HAS_RIGHT_ORIGIN, _HAS_PARENT_SUB, _CONTENT = 0x80, 0x40, 0x20, 0x1F
+_GC, _DELETED, _JSON, _BINARY, _STRING, _EMBED, _FORMAT, _TYPE, ANY, _DOC, _SKIP = range(11)
+HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_PARENT_SUB, _CONTENT = 0x80, 0x40, 0x20, 0x1F
 _XML_ELEMENT, _XML_HOOK, _XML_TEXT = 3, 5, 6
 _WITHOUT_PARENT = (_GC, _SKIP)
 _REFERENCES = ((), (0,), (1,), (1, 0))
@@ -87,6 +87,8 @@ class Structs:
     """Client -> the clocks, ascending, at which the second half of a surrogate pair stands."""
     cuts: list[Id] = field(default_factory=list)
     """The clocks before which a client's text is cut, as far as they were asked for."""
+    nans: list[tuple[int, bytes, int]] = field(default_factory=list)
+    """Structs of several values with a NaN, each a step: where it begins, its client as it is encoded, its clock."""
     missing: list[str] = field(default_factory=list)
     subdocument: Id | None = None
     """One that the document lacks."""
@@ -130,12 +132,23 @@ def read_place(update: bytes, position: int) -> tuple[int, bytes] | None:
     info = update[position]
     if info & _CONTENT in _WITHOUT_PARENT:
         return None
-    position = begin = position + 1
-    for _ in _REFERENCES[info >> 6]:
+    _, end = read_head(update, position)
+    return info >> 6, update[position + 1 : end]
+
+
+def read_head(update: bytes, position: int) -> tuple[bytes, int]:
+    """The right origin, as it is encoded, of a struct at a position that has a place, and where its content begins."""
+    info = update[position]
+    right = b""
+    position += 1
+    for cut in _REFERENCES[info >> 6]:
+        begin = position
         _, _, position = _read_id(update, position)
-    if info < _HAS_RIGHT_ORIGIN:
+        if not cut:
+            right = update[begin:position]
+    if info < HAS_RIGHT_ORIGIN:
         _, position = _read_parent(update, position, info)
-    return info >> 6, update[begin:position]
+    return right, position
 
 
 def read_structs_in_steps(
@@ -196,6 +209,7 @@ def _read_some(
     jumps = first_jump = structs.jumps
     step_jumps = structs.step_jumps
     before, right_before = -1, None
+    nans, has_nans = parts.nans, False
     for number in numbers:
         begin = position
         info = update[position]
@@ -204,7 +218,7 @@ def _read_some(
         needs: tuple[Id, ...] = ()
         is_jump = True
         right: bytes | None = b""
-        if info >= _HAS_RIGHT_ORIGIN:
+        if info >= HAS_RIGHT_ORIGIN:
             right_at = position
             for cut in _REFERENCES[info >> 6]:
                 # An origin is mostly the author's own.
@@ -259,12 +273,18 @@ def _read_some(
                 structs.is_text = False
                 if content == _DOC and clock >= clocks.get(client, 0):
                     structs.subdocument = (client, clock)
+                if parts.nans != nans:
+                    nans = parts.nans
+                    if length > 1:
+                        structs.nans.append((begin, own, clock))
+                        next_step, has_nans = number, True
         if number >= next_step or needs or jumps + is_jump - first_jump > step_jumps:
             if needs:
                 structs.waits = True
                 parts.take(_WAIT_PARTS)
             section.steps.append(Step(clock, number, begin, needs, jumps))
-            next_step, first_jump = number + STEP_STRUCTS, jumps
+            next_step, first_jump = number + (1 if has_nans else STEP_STRUCTS), jumps
+            has_nans = False
         jumps += is_jump
         before, right_before = content, right
         clock += length
@@ -304,7 +324,7 @@ def _read_parent(update: bytes, position: int, info: int) -> tuple[Id | None, in
         parent = (client, clock)
     else:
         raise Malformed(f"a struct's parent is of kind {is_root}, expected 0 or 1")
-    if info & _HAS_PARENT_SUB:
+    if info & HAS_PARENT_SUB:
         _, position = read_string(update, position)
         if info & _CONTENT in (_FORMAT, _STRING):  # yrs panics over a format, and text belongs to sequences
             raise Malformed("a map's entry holds text or a format")
@@ -333,7 +353,7 @@ def _read_content(content: int, update: bytes, position: int, parts: Parts) -> t
                 raise Malformed(f"a struct holds a shared type of kind {type_}")
             if type_ == _XML_ELEMENT:
                 _, position = read_string(update, position)
-        case 8:  # _ANY
+        case 8:  # ANY
             length, position = _read_length(update, position)
             parts.take(length)
             for _ in range(length):

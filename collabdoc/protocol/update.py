@@ -27,6 +27,7 @@ from typing import NamedTuple
 from collabdoc.errors import Malformed, MissingDependencies, ProtocolError
 from collabdoc.protocol.keystroke import read_keystroke
 from collabdoc.protocol.lib0 import read_varuint, write_state_vector
+from collabdoc.protocol.nans import may_have_nans
 from collabdoc.protocol.pieces import (
     STEP_RANGES,
     WHOLE_JUMPS,
@@ -152,7 +153,7 @@ def check_in_steps(
         raise MissingDependencies(missing[0])
     plan = None
     if structs.waits or not is_small(structs, deletes):
-        plan = yield from make_plan(structs, clocks, deletes)
+        plan = yield from make_plan(update, structs, clocks, deletes)
     starts = {section.client: section.start for section in structs.sections}
     is_text = structs.is_text and not deletes and bool(ends)
     across = _find_across(update, structs, clocks)
@@ -210,7 +211,7 @@ def is_whole(update: bytes) -> bool:
     """Whether an update that was taken is known at a glance to have been taken whole, as most of all were."""
     if has_structs(update) and (update[0] > 1 or update[1] > WHOLE_JUMPS):
         return False
-    return not has_deletes(update) or len(update) <= _WHOLE_BYTES
+    return (not has_deletes(update) or len(update) <= _WHOLE_BYTES) and not may_have_nans(update)
 
 
 def plan_taken(update: bytes, clocks: Mapping[int, int], *, step_jumps: int | None = None) -> Steps[Plan | None]:
@@ -222,7 +223,7 @@ def plan_taken(update: bytes, clocks: Mapping[int, int], *, step_jumps: int | No
         )
         ends = {section.client: section.end for section in structs.sections}
         deletes, _ = yield from _read_deletes(update, position, clocks, ends, (), structs.missing, parts)
-        return None if structs.missing else (yield from make_plan(structs, clocks, deletes))
+        return None if structs.missing else (yield from make_plan(update, structs, clocks, deletes))
     except (IndexError, ProtocolError):
         return None  # taken before, under other rules
 
