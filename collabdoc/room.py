@@ -141,12 +141,12 @@ class Room:
 
     def take_held(self) -> Steps[None]:
         """While the room is TAKING: take the edits that wait, in short steps."""
+        document = self._document
         while self.is_taking and (held := self._held.first()):
             for _ in () if held[0].closed else self._receive_in_steps(*held):
                 yield
-                if (
-                    self.state is not State.TAKING
-                ):  # it broke, and is received again; or it ends, and its author keeps it
+                # It broke, and is received again, or was already; or it ends, and its author keeps it.
+                if self.state is not State.TAKING or self._document is not document:
                     return
             self._held.drop_first()
         if self.is_taking:

@@ -113,6 +113,25 @@ def test_what_another_edit_breaks_halfway_is_taken_after_the_document_was_loaded
     assert world.disk == [LARGE]
 
 
+def test_what_was_half_taken_as_the_document_broke_is_not_mixed_up_with_what_came_after(
+    world: World, alice: Person, bob: Person
+) -> None:
+    """Between two steps may be seconds of rest: the document is loaded anew in them, and takes something again."""
+    alice.sends(LARGE)
+    steps = world.room.take_held()
+    take(steps, 2)
+    world.room._break()
+    world.room.reload(Document(), size_bytes=0)
+    alice.sends(NEXT)
+    assert world.room.is_taking
+    for _ in steps:
+        pass
+    for _ in world.room.take_held():
+        pass
+    assert list(world.room.flush().updates) == [LARGE, NEXT]
+    assert world.room._document.clocks == {1: LETTERS + 1}
+
+
 @pytest.mark.parametrize("end", [Room.drain, lambda room: room.close(Overloaded("gone"))], ids=["drain", "close"])
 def test_a_room_that_ends_meanwhile_takes_no_more_of_it(
     world: World, alice: Person, end: Callable[[Room], None]
