@@ -56,6 +56,7 @@ _ASTRAL_UTF8 = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 _EACH_ASTRAL_UTF8 = [re.compile(rb"%c[\x80-\xbf]{3}" % lead) for lead in range(0xF0, 0xF5)]
 """One for each lead: a literal is searched for ten times as fast as a class of bytes."""
 UNLIMITED = 2**63
+_WHOLE_JUMPS = bytes([WHOLE_JUMPS])
 _WHOLE_BYTES = 2 * WHOLE_RANGES
 """No more ranges are deleted by an update of no more: none is shorter than 2 bytes."""
 _TAKEN_PARTS = 10_000_000
@@ -209,7 +210,7 @@ def cut_taken(update: bytes, read_clocks: Callable[[], Mapping[int, int]]) -> It
 
 def is_whole(update: bytes) -> bool:
     """Whether an update that was taken is known at a glance to have been taken whole, as most of all were."""
-    if has_structs(update) and (update[0] > 1 or update[1] > WHOLE_JUMPS):
+    if has_structs(update) and (update[:1] > b"\x01" or update[1:2] > _WHOLE_JUMPS):
         return False
     return (not has_deletes(update) or len(update) <= _WHOLE_BYTES) and not may_have_nans(update)
 

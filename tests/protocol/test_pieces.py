@@ -138,6 +138,7 @@ def test_what_is_not_worth_a_look_was_taken_whole() -> None:
     deletes = [update(deletes={1: [(3 * clock, 1) for clock in range(count)]}) for count in (1, 18, WHOLE_RANGES + 1)]
     assert [is_whole(each) for each in (*jumps, letters, *deletes)] == [True, True, False, False, True, True, False]
     assert list(cut_taken(letters, dict)) == [letters]
+    assert [is_whole(b""), is_whole(b"\x01"), is_whole(b"\x02")] == [True, True, False]  # from a broken server
 
 
 def test_the_order_does_not_depend_on_where_the_pieces_end(monkeypatch: pytest.MonkeyPatch) -> None:
