@@ -22,9 +22,10 @@ from collabdoc.characters import CharacterText
 from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
 from collabdoc.protocol.deletes import is_within, read_deletes
 from collabdoc.protocol.lib0 import read_state_vector
+from collabdoc.protocol.nans import may_have_nans
+from collabdoc.protocol.pieces import SNAPSHOT_JUMPS
 from collabdoc.protocol.update import (
     UNLIMITED,
-    WHOLE_BYTES,
     Pairs,
     UpdateInfo,
     check_across,
@@ -33,6 +34,7 @@ from collabdoc.protocol.update import (
     cut_taken,
     find_pairs,
     has_structs,
+    is_whole,
     plan_taken,
 )
 from collabdoc.steps import Steps, finish
@@ -143,10 +145,12 @@ class Document:
 
         What is new of an update that inserts is known before; so nothing is asked for it.
         """
-        with _pycrdt("applying an update"):
+        try:
             if not self._adds(info):
                 return self._apply_deletes(piece)
             self._apply(piece)
+        except BaseException as error:  # noqa: BLE001  # as in `apply`
+            raise _as_broken(error, "applying an update") from None
         return False
 
     def end_pieces(self, info: UpdateInfo, *, deleted: bool) -> bool:
@@ -344,26 +348,24 @@ def _load(snapshot: bytes, tail: Iterable[bytes]) -> "Doc[Any]":
     it took the same edit live: a document that was served could not be loaded again.
     """
     doc: Doc[Any] = Doc()
-    doc.apply_update(snapshot)  # whole: what pycrdt could join in it, it joined when it was made
-    for update in tail:
-        finish(_replay(doc, update))
+    finish(_load_in_steps(doc, snapshot, tail, in_one_go=True))
     return doc
 
 
-def _load_in_steps(doc: "Doc[Any]", snapshot: bytes, tail: Iterable[bytes]) -> Steps[None]:
+def _load_in_steps(doc: "Doc[Any]", snapshot: bytes, tail: Iterable[bytes], *, in_one_go: bool = False) -> Steps[None]:
     """The same in short steps, for which a large snapshot is cut, too: the deletes come last in any case."""
-    if len(snapshot) <= AT_ONCE_BYTES:
-        doc.apply_update(snapshot)
+    if (in_one_go or len(snapshot) <= AT_ONCE_BYTES) and not may_have_nans(snapshot):
+        doc.apply_update(snapshot)  # what pycrdt could join in it, it joined when it was made
     else:
-        yield from _replay(doc, snapshot)
+        yield from _replay(doc, snapshot, step_jumps=SNAPSHOT_JUMPS)
     for update in tail:
         yield from _replay(doc, update)
 
 
-def _replay(doc: "Doc[Any]", update: bytes) -> Steps[None]:
+def _replay(doc: "Doc[Any]", update: bytes, *, step_jumps: int | None = None) -> Steps[None]:
     plan = None
-    if len(update) > WHOLE_BYTES:
-        plan = yield from plan_taken(update, _clocks(doc))
+    if not is_whole(update):
+        plan = yield from plan_taken(update, _clocks(doc), step_jumps=step_jumps)
     for piece in (update,) if plan is None else plan.cut(update):
         doc.apply_update(piece)
         yield

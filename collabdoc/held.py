@@ -1,4 +1,7 @@
-"""Edits that wait until their document can take them: each author's in their order, and within a bound."""
+"""Edits that wait until their document can take them, within a bound: each author's in their order, authors in turn.
+
+Else who sends many edits that take long would have all of them taken before anybody else's first one.
+"""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -39,17 +42,17 @@ class Held:
             return False
         if queue is None:
             queue = self._queues[session] = _Queue()
+            self._order.append(session)
         elif queue.bytes_behind + size > self._max_bytes_behind:
             return False
         else:
             queue.bytes_behind += size
         queue.updates.append(update)
-        self._order.append(session)
         self._bytes += size
         return True
 
     def first(self) -> tuple[Session, Update] | None:
-        """The one that came first; it waits until it is dropped."""
+        """The one whose turn it is; it waits until it is dropped."""
         if not self._order:
             return None
         session = self._order[0]
@@ -61,6 +64,7 @@ class Held:
         self._bytes -= len(queue.updates.popleft().update)
         if queue.updates:
             queue.bytes_behind -= len(queue.updates[0].update)
+            self._order.append(session)
         else:
             del self._queues[session]
 

@@ -30,12 +30,13 @@ from collabdoc.errors import (
     TooLarge,
     TooSlow,
 )
-from collabdoc.guard import SHORT_BYTES, Guard
+from collabdoc.guard import Guard
 from collabdoc.held import Held
 from collabdoc.lane import LONG_S
 from collabdoc.life import BUSY, ENDING, READABLE, State, transition
 from collabdoc.openings import NOTHING, AtRest, Openings
 from collabdoc.protocol.messages import Awareness, Open, Opened, Update, Updates
+from collabdoc.protocol.pieces import SHORT_BYTES
 from collabdoc.recent import Recent
 from collabdoc.session import Announcement, Session
 from collabdoc.steps import Steps
@@ -100,7 +101,6 @@ class Room:
 
     @property
     def is_taking(self) -> bool:
-        """Whether `take_held` has something to do."""
         return self.state is State.TAKING
 
     @property
@@ -149,11 +149,12 @@ class Room:
 
     def take_held(self) -> Steps[None]:
         """While the room is TAKING: take the edits that wait, in short steps."""
+        document = self._document
         while self.is_taking and (held := self._held.first()):
             for _ in () if held[0].closed else self._receive_in_steps(*held):
                 yield
-                # It broke, and is received again; or it ends, and its author keeps it.
-                if self.state is not State.TAKING:
+                # It broke, and is received again, or was already; or it ends, and its author keeps it.
+                if self.state is not State.TAKING or self._document is not document:
                     return
             self._held.drop_first()
         if self.is_taking:
@@ -306,8 +307,8 @@ class Room:
                 raise NotAllowed(reason)
             if self._is_next(session):
                 self._check_room_for(update)
-                is_new, info, took_s = yield from self.guard.apply_in_steps(self._document, update)
-                session.is_paced = took_s > LONG_S
+                is_new, info, longest_s = yield from self.guard.apply_in_steps(self._document, update)
+                session.is_paced = longest_s > LONG_S
                 self.was_slow = self.was_slow or session.is_paced
                 self._note_taken(Edit(update, info, session, message.id), is_new=is_new)
                 session.asked_to_resync = False
@@ -375,8 +376,7 @@ class Room:
         if self.state not in READABLE:
             return None
         try:
-            meta = self.guard.read(self._document.take_meta)
-            self._meta_due = False
+            meta, self._meta_due = self.guard.read(self._document.take_meta), False
             return meta
         except DocumentBroken:
             self._break()

@@ -8,10 +8,10 @@ from pycrdt import Text
 from collabdoc.config import Limits
 from collabdoc.document import Document
 from collabdoc.errors import DocumentBroken, Malformed, Overloaded
-from collabdoc.guard import SHORT_BYTES, Guard
+from collabdoc.guard import Guard
 from collabdoc.life import State
 from collabdoc.protocol.messages import Closed, Opened, Rejected, Saved
-from collabdoc.protocol.pieces import WHOLE_STRUCTS
+from collabdoc.protocol.pieces import SHORT_BYTES, WHOLE_JUMPS, WHOLE_STRUCTS
 from collabdoc.quarantine import Quarantined
 from collabdoc.room import Room
 from collabdoc.steps import Steps
@@ -22,6 +22,11 @@ from tests.world import Person, World
 LETTERS = 300
 LARGE = update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(LETTERS - 1))))
 NEXT = update(section(1, LETTERS, after(1, LETTERS - 1, "!")))
+
+
+@pytest.fixture(autouse=True)
+def a_piece_in_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collabdoc.guard.STEP_S", 0.0)
 
 
 def take(steps: Steps[None], count: int) -> None:
@@ -108,6 +113,25 @@ def test_what_another_edit_breaks_halfway_is_taken_after_the_document_was_loaded
     assert world.disk == [LARGE]
 
 
+def test_what_was_half_taken_as_the_document_broke_is_not_mixed_up_with_what_came_after(
+    world: World, alice: Person, bob: Person
+) -> None:
+    """Between two steps may be seconds of rest: the document is loaded anew in them, and takes something again."""
+    alice.sends(LARGE)
+    steps = world.room.take_held()
+    take(steps, 2)
+    world.room._break()
+    world.room.reload(Document(), size_bytes=0)
+    alice.sends(NEXT)
+    assert world.room.is_taking
+    for _ in steps:
+        pass
+    for _ in world.room.take_held():
+        pass
+    assert list(world.room.flush().updates) == [LARGE, NEXT]
+    assert world.room._document.clocks == {1: LETTERS + 1}
+
+
 @pytest.mark.parametrize("end", [Room.drain, lambda room: room.close(Overloaded("gone"))], ids=["drain", "close"])
 def test_a_room_that_ends_meanwhile_takes_no_more_of_it(
     world: World, alice: Person, end: Callable[[Room], None]
@@ -152,6 +176,8 @@ def text_of(size: int) -> bytes:
         (text_of(SHORT_BYTES + 1), True),
         (update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(WHOLE_STRUCTS - 1)))), False),
         (update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(WHOLE_STRUCTS)))), True),
+        (update(section(1, 0, *[first("0")] * WHOLE_JUMPS)), False),
+        (update(section(1, 0, *[first("0")] * (WHOLE_JUMPS + 1))), True),
     ],
 )
 def test_an_edit_that_takes_little_is_taken_at_once(world: World, alice: Person, sent: bytes, *, is_long: bool) -> None:
@@ -159,6 +185,25 @@ def test_an_edit_that_takes_little_is_taken_at_once(world: World, alice: Person,
     assert world.room.is_taking is is_long
     world.settle()
     assert world.disk == [sent]
+
+
+def test_short_pieces_share_a_step(world: World, alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collabdoc.guard.STEP_S", 60.0)
+    alice.sends(update(section(1, 0, *[first("0")] * 100)))
+    assert len(list(world.room.take_held())) == 1
+
+
+def test_who_has_much_to_be_taken_takes_turns_with_others(world: World, alice: Person, bob: Person) -> None:
+    edits = [update(section(1, 4 * number, *[first("0")] * (WHOLE_JUMPS + 1))) for number in range(3)]
+    for each in edits:
+        alice.sends(each)
+    assert bob.session is not None
+    bob.session.is_paced = True
+    bob.types("b")
+    bob.types("c")
+    for _ in world.room.take_held():
+        pass
+    assert list(world.room.flush().updates) == [edits[0], bob.sent[1], edits[1], bob.sent[2], edits[2]]
 
 
 def slow_guard(monkeypatch: pytest.MonkeyPatch, took_s: Callable[[], float]) -> None:

@@ -21,24 +21,18 @@ from collabdoc.store.sqlite import SqliteStore
 from collabdoc.underway import Underway
 from collabdoc.watchdog import BEAT_S, Watchdog, _Life
 from tests.limits import bounds
-from tests.process import WATCHED, ServerProcess
-from tests.protocol.crafting import ROOT, first, section, string, uint, update
+from tests.process import ServerProcess
+from tests.protocol.crafting import first, section, update
 from tests.server.wire import Wire, text_of, typed
+from tests.standing import STILL, WATCHED
 
 pytestmark = [
     pytest.mark.gen_test(timeout=60),
     pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
 ]
 
-CROWD = 140_000
-_ALL = section(
-    1, 0, b"\x05" + ROOT + string("1"), *(b"\x85" + uint(1) + uint(number) + string("1") for number in range(CROWD))
-)
-BASE = update(_ALL)
-# Each comes before all others, and pycrdt passes all of them to see that; it is too few to be taken in pieces.
-SLOW = section(2, 0, *[first("a")] * 200)
-# Loaded in pieces, of which one is half of those.
-SLOW_SNAPSHOT = update(_ALL, SLOW)
+BASE = update(section(1, 0, first("a")))
+STILL_STANDING = section(2, 0, first(STILL))
 
 
 @pytest.fixture
@@ -114,9 +108,9 @@ async def test_an_update_over_which_it_stood_still_is_not_taken_again_in_whateve
     carol.says(Update(1, 1, typed("mine")))
     await carol.hears(Saved)
 
-    mallory.says(Update(1, 2, update(SLOW)))
+    mallory.says(Update(1, 2, update(STILL_STANDING)))
     await until_closed(mallory, bob, carol)
-    for again in (update(SLOW), update(section(3, 0, b"\x84\x01\x00\x01b"), SLOW)):
+    for again in (update(STILL_STANDING), update(section(3, 0, b"\x84\x01\x00\x01b"), STILL_STANDING)):
         mallory = await Wire.connect(server)
         await mallory.opens("a")
         mallory.says(Update(1, 1, again))
@@ -138,7 +132,7 @@ async def test_a_document_that_cannot_be_read_is_refused_after_some_tries(server
     store.append([Append("a", (make_meta(title="", kind="text"),), None)])
     row = store.get("a")
     assert row is not None
-    store.put_snapshot(Snapshot("a", row.epoch, row.seq, SLOW_SNAPSHOT), keep_entries=0, keep_bytes=0)
+    store.put_snapshot(Snapshot("a", row.epoch, row.seq, update(STILL_STANDING)), keep_entries=0, keep_bytes=0)
     store.close()
     server.start()
     for _ in range(2):

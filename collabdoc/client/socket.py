@@ -5,6 +5,7 @@ import contextlib
 import logging
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.iostream import IOStream
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from collabdoc.client.codes import LOST
@@ -26,40 +27,49 @@ class Dialer:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._sockets: dict[asyncio.Task[None], TornadoSocket] = {}
 
     def dial(self, user: SocketUser) -> "TornadoSocket":
         socket = TornadoSocket()
         task = asyncio.create_task(socket.run(self._url, user))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._sockets[task] = socket
+        task.add_done_callback(self._sockets.pop)
         return socket
 
     async def close(self) -> None:
-        """Let sockets that were hung up say goodbye, and cut those that do not get to it."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSE_S)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Let sockets that were hung up say goodbye, and cut those that do not get to it.
+
+        Who is connecting goes on for at most `CONNECT_S`, to see to what comes of it: Tornado does so in any case.
+        """
+        if self._sockets:
+            await asyncio.wait(self._sockets, timeout=CLOSE_S)
+        await asyncio.gather(*[task for task, socket in self._sockets.items() if socket.cut()])
 
 
 class TornadoSocket:
     def __init__(self) -> None:
         self._connection: WebSocketClientConnection | None = None
+        self._stream: IOStream | None = None
         self._is_hung_up = False
+        self._is_at_end = False
+        """Whether Tornado said that nothing more comes."""
 
     async def run(self, url: str, user: SocketUser) -> None:
         """Connect within `CONNECT_S`, and listen until the end."""
         code, reason = LOST, "the server cannot be reached"
         try:
             request = HTTPRequest(url, connect_timeout=CONNECT_S, request_timeout=CONNECT_S)
-            self._connection = await websocket_connect(
-                request, subprotocols=[native.SUBPROTOCOL], max_message_size=2**30
-            )
-            if not self._is_hung_up:
-                user.opened()
-                code, reason = await self._listen(self._connection, user)
+            connection = await websocket_connect(request, subprotocols=[native.SUBPROTOCOL], max_message_size=2**30)
+            assert connection.protocol is not None
+            # Kept, for a connection that is closed forgets it.
+            self._connection, self._stream = connection, connection.protocol.stream
+            try:
+                if not self._is_hung_up:
+                    user.opened()
+                    code, reason = await self._listen(connection, user)
+            finally:
+                self._end()
+                await self._drain(connection)
         except HTTPClientError as error:
             reason = f"{url} answered {error.code}: {error.message}"
             if 400 <= error.code < 500 and error.code not in _RETRY_STATUS:
@@ -68,8 +78,6 @@ class TornadoSocket:
             log.debug("no connection to %s: %s", url, error)
         except Exception:
             log.exception("the connection to %s has ended", url)
-        finally:
-            self._cut()
         if not self._is_hung_up:
             user.closed(code, reason)
 
@@ -85,13 +93,32 @@ class TornadoSocket:
         if self._connection is not None:
             self._connection.close(code)
 
-    def _cut(self) -> None:
-        protocol = self._connection and self._connection.protocol
-        if protocol and protocol.stream:
-            protocol.stream.close()
+    def cut(self) -> bool:
+        """End it at once; False where it is not connected yet, and will be ended as soon as it is."""
+        self._is_hung_up = True
+        return self._end()
 
     async def _listen(self, connection: WebSocketClientConnection, user: SocketUser) -> tuple[int, str]:
-        while (frame := await connection.read_message()) is not None:
+        while (frame := await self._read(connection)) is not None:
             if not self._is_hung_up:
                 user.received(frame if isinstance(frame, bytes) else frame.encode())
         return connection.close_code or LOST, connection.close_reason or ""
+
+    def _end(self) -> bool:
+        if self._connection is None or self._stream is None:
+            return False
+        self._connection.close()
+        self._stream.close()
+        return True
+
+    async def _drain(self, connection: WebSocketClientConnection) -> None:
+        """Take what was read: Tornado's reader waits until each message is taken, also after it was closed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                while not self._is_at_end:
+                    await self._read(connection)
+
+    async def _read(self, connection: WebSocketClientConnection) -> str | bytes | None:
+        frame = await connection.read_message()
+        self._is_at_end = frame is None
+        return frame

@@ -27,8 +27,25 @@ from typing import NamedTuple
 from collabdoc.errors import Malformed, MissingDependencies, ProtocolError
 from collabdoc.protocol.keystroke import read_keystroke
 from collabdoc.protocol.lib0 import read_varuint, write_state_vector
-from collabdoc.protocol.pieces import STEP_RANGES, WHOLE_STRUCTS, Plan, Ranges, is_small, make_plan
-from collabdoc.protocol.structs import Structs, find_across, read_place, read_structs, read_structs_in_steps
+from collabdoc.protocol.nans import may_have_nans
+from collabdoc.protocol.pieces import (
+    STEP_RANGES,
+    WHOLE_JUMPS,
+    WHOLE_RANGES,
+    Plan,
+    Ranges,
+    is_small,
+    make_plan,
+    step_jumps_of,
+)
+from collabdoc.protocol.structs import (
+    NO_JUMPS_LIMIT,
+    Structs,
+    find_across,
+    read_place,
+    read_structs,
+    read_structs_in_steps,
+)
 from collabdoc.protocol.values import Parts
 from collabdoc.steps import Steps, finish
 
@@ -39,8 +56,9 @@ _ASTRAL_UTF8 = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 _EACH_ASTRAL_UTF8 = [re.compile(rb"%c[\x80-\xbf]{3}" % lead) for lead in range(0xF0, 0xF5)]
 """One for each lead: a literal is searched for ten times as fast as a class of bytes."""
 UNLIMITED = 2**63
-WHOLE_BYTES = 2 * WHOLE_STRUCTS
-"""An update of no more is not cut: no struct and no deleted range is shorter than 2 bytes."""
+_WHOLE_JUMPS = bytes([WHOLE_JUMPS])
+_WHOLE_BYTES = 2 * WHOLE_RANGES
+"""No more ranges are deleted by an update of no more: none is shorter than 2 bytes."""
 _TAKEN_PARTS = 10_000_000
 """What is larger is loaded in one go: to plan it would take more memory than to have it."""
 _STEP_CUTS = 1_000
@@ -97,15 +115,17 @@ def check_in_steps(
     update: bytes, clocks: Mapping[int, int], pairs: Pairs | None = None, *, max_parts: int = UNLIMITED
 ) -> Steps[UpdateInfo]:
     """The same in short steps; `clocks` and `pairs` may grow between two of them."""
-    parts = Parts(max_parts)
+    parts, step_jumps = Parts(max_parts), step_jumps_of(update)
     try:
         structs, position = Structs(), 1
         if update[0]:
             with_cuts = bool(pairs) or _has_pairs(update)
             if len(update) < _SHORT_BYTES:
-                structs, position = read_structs(update, clocks, parts, with_cuts=with_cuts)
+                structs, position = read_structs(update, clocks, parts, with_cuts=with_cuts, step_jumps=step_jumps)
             else:
-                structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=with_cuts)
+                structs, position = yield from read_structs_in_steps(
+                    update, clocks, parts, with_cuts=with_cuts, step_jumps=step_jumps
+                )
         ends = {section.client: section.end for section in structs.sections}
         all_pairs: list[Pairs] = [found for found in (pairs, structs.halves) if found]
         missing = structs.missing  # told only once the whole update is known to be well formed
@@ -134,7 +154,7 @@ def check_in_steps(
         raise MissingDependencies(missing[0])
     plan = None
     if structs.waits or not is_small(structs, deletes):
-        plan = yield from make_plan(structs, clocks, deletes)
+        plan = yield from make_plan(update, structs, clocks, deletes)
     starts = {section.client: section.start for section in structs.sections}
     is_text = structs.is_text and not deletes and bool(ends)
     across = _find_across(update, structs, clocks)
@@ -190,21 +210,30 @@ def has_deletes(update: bytes) -> bool:
 
 
 def cut_taken(update: bytes, read_clocks: Callable[[], Mapping[int, int]]) -> Iterable[bytes]:
-    """An update of the log in the pieces in which it was taken, by a document that had the clocks of `read_clocks`."""
-    if len(update) <= WHOLE_BYTES:
+    """An update that a server took in pieces, for a document of one's own, which has the clocks of `read_clocks`."""
+    if is_whole(update):
         return (update,)
-    plan = finish(plan_taken(update, read_clocks()))
+    plan = finish(plan_taken(update, read_clocks(), step_jumps=NO_JUMPS_LIMIT))
     return (update,) if plan is None else plan.cut(update)
 
 
-def plan_taken(update: bytes, clocks: Mapping[int, int]) -> Steps[Plan | None]:
-    """How to take an update of the log, or a snapshot, in the pieces in which a document with `clocks` took it."""
+def is_whole(update: bytes) -> bool:
+    """Whether an update that was taken is known at a glance to have been taken whole, as most of all were."""
+    if has_structs(update) and (update[:1] > b"\x01" or update[1:2] > _WHOLE_JUMPS):
+        return False
+    return (not has_deletes(update) or len(update) <= _WHOLE_BYTES) and not may_have_nans(update)
+
+
+def plan_taken(update: bytes, clocks: Mapping[int, int], *, step_jumps: int | None = None) -> Steps[Plan | None]:
+    """How a document with `clocks` took an update of the log; or in pieces of `step_jumps`, what it did not take so."""
     parts = Parts(_TAKEN_PARTS)
     try:
-        structs, position = yield from read_structs_in_steps(update, clocks, parts, with_cuts=False)
+        structs, position = yield from read_structs_in_steps(
+            update, clocks, parts, with_cuts=False, step_jumps=step_jumps or step_jumps_of(update)
+        )
         ends = {section.client: section.end for section in structs.sections}
         deletes, _ = yield from _read_deletes(update, position, clocks, ends, (), structs.missing, parts)
-        return None if structs.missing else (yield from make_plan(structs, clocks, deletes))
+        return None if structs.missing else (yield from make_plan(update, structs, clocks, deletes))
     except (IndexError, ProtocolError):
         return None  # taken before, under other rules
 

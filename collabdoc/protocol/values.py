@@ -23,10 +23,12 @@ _BRACKET = re.compile(r'[][{}]|"(?:[^"\\]++|\\.)*+"')
 class Parts:
     """How many parts an update may still have: what costs time is counted before it is read."""
 
-    __slots__ = ("_allowed", "_left")
+    __slots__ = ("_allowed", "_left", "nans")
 
     def __init__(self, allowed: int) -> None:
         self._allowed = self._left = allowed
+        self.nans = 0
+        """How many of its values were NaN, or infinite."""
 
     def take(self, count: int) -> None:
         self._left -= count
@@ -73,8 +75,14 @@ def skip_any(update: bytes, position: int, parts: Parts, depth: int = MAX_DEPTH)
                     raise Malformed("an integer is longer than 8 bytes")
             return position + 1
         case 124:
+            if update[position] & 0x7F == 0x7F and update[position + 1] >= 0x80:
+                parts.nans += 1
             position += 4
-        case 123 | 122:
+        case 123:
+            if update[position] & 0x7F == 0x7F and update[position + 1] >= 0xF0:
+                parts.nans += 1
+            position += 8
+        case 122:
             position += 8
         case 119:
             _, position = read_string(update, position)

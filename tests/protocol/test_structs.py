@@ -39,6 +39,40 @@ def test_a_section_that_waits_for_nothing_has_a_step_every_so_many_structs() -> 
     assert not structs.waits
 
 
+def jumps(*structs: bytes, clocks: dict[int, int] | None = None) -> list[int]:
+    """Which of the structs of one client are jumps."""
+    crafted = update(section(1, 0, *structs))
+    read_, _ = read_structs(crafted, clocks or {2: 9}, Parts(10**6), with_cuts=False, step_jumps=1)
+    return [step.number for step in read_.sections[0].steps]
+
+
+LEFT_AND_RIGHT = b"\xc4" + uint(1) + uint(0) + uint(2) + uint(3) + string("x")
+BEFORE = b"\x44" + uint(2) + uint(3) + string("x")
+ELEMENT = b"\x07" + b"\x01\x01t" + b"\x03\x01p"
+WITHIN = b"\x04\x00" + uint(1) + uint(0) + string("x")
+
+
+@pytest.mark.parametrize(
+    ("structs", "expected"),
+    [
+        pytest.param([first("x"), after(1, 0, "x"), after(1, 1, "x")], [0], id="typed at the end"),
+        pytest.param([BEFORE, LEFT_AND_RIGHT], [0], id="typed before something"),
+        pytest.param([first("x"), LEFT_AND_RIGHT], [0, 1], id="up to somewhere else"),
+        pytest.param([BEFORE, after(1, 0, "x")], [0, 1], id="up to the end"),
+        pytest.param([first("x"), first("x")], [0, 1], id="at the beginning"),
+        pytest.param([first("xx"), after(1, 0, "x")], [0, 1], id="within the one before"),
+        pytest.param([first("x"), after(2, 0, "x")], [0, 1], id="behind another's"),
+        pytest.param([first("x"), BEFORE], [0, 1], id="before another's"),
+        pytest.param([ELEMENT, WITHIN], [0], id="the first in a new element"),
+        pytest.param([first("x"), WITHIN], [0, 1], id="in what is none"),
+        pytest.param([ELEMENT, WITHIN, WITHIN], [0, 2], id="the second in a new element"),
+        pytest.param([first("x"), garbage(1), after(1, 1, "x")], [0, 2], id="behind what is gone"),
+    ],
+)
+def test_a_jump_is_what_does_not_simply_follow_the_one_before(structs: list[bytes], expected: list[int]) -> None:
+    assert jumps(*structs) == expected
+
+
 def test_what_refers_to_another_section_begins_a_step() -> None:
     in_another = b"\x07\x00" + uint(2) + uint(3) + b"\x01"
     left_and_right = b"\xc4" + uint(2) + uint(0) + uint(2) + uint(1) + string("x")
