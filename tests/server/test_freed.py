@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -93,6 +96,18 @@ async def test_the_round_over_all_sockets_keeps_none_of_them(
             await asyncio.sleep(0.001)
     finally:
         gc.enable()
+
+
+async def test_of_a_crowd_that_has_left_no_table_is_kept(server: Server) -> None:
+    class Socket:
+        connection = SimpleNamespace(address="")
+
+    crowd: list[Any] = [Socket() for _ in range(1_000)]
+    for each in crowd:
+        server.context.join(each)
+    for each in crowd:
+        server.context.leave(each)
+    assert sys.getsizeof(server.context.sockets) == sys.getsizeof(set())
 
 
 _OF_A_CONNECTION = (Connection, FrameReader, Handshake, SocketLine, DialectSocket, Session)
