@@ -10,15 +10,22 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from collabdoc.config import Settings
+from collabdoc.memory import Ebb, let_go
 from collabdoc.quarantine import Quarantine
 from collabdoc.underway import Underway
 from collabdoc.watchdog import BEAT_S, Heart, Watchdog
 
+if TYPE_CHECKING:
+    from collabdoc.server.app import Server
+
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+_BEATS_OF_EBB = 8
+"""Between two looks whether people leave: 2 s, in which whatever leaves by the second has begun to."""
 
 
 def serve(settings: Settings) -> None:
@@ -68,10 +75,7 @@ async def _serve(
             click.echo(f"listening on {server.url}")
             if settings.open:  # some browsers run in this terminal until they are left
                 threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
-        if heart is None:
-            await stop.wait()
-        else:
-            await _beat_until(stop, heart)
+        await _beat_until(stop, heart, server)
         logging.getLogger(__name__).info("stopping: committing what is on its way")
 
 
@@ -82,8 +86,14 @@ def _stop_once(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         loop.remove_signal_handler(number)
 
 
-async def _beat_until(stop: asyncio.Event, heart: Heart) -> None:
-    while not stop.is_set() and heart.beat():
+async def _beat_until(stop: asyncio.Event, heart: Heart | None, server: "Server") -> None:
+    """What crowds leave is let go of here: an engine may be in another application, whose objects are not frozen."""
+    ebb, beats = Ebb(), 0
+    while not stop.is_set() and (heart is None or heart.beat()):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), BEAT_S)
-    heart.rest()
+        beats += 1
+        if beats % _BEATS_OF_EBB == 0 and ebb.is_over(len(server.context.sockets) + server.rooms.count):
+            let_go()
+    if heart is not None:
+        heart.rest()

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import msgpack
 
 from collabdoc.errors import HelperError
+from collabdoc.memory import give_back
 
 _HEADER = struct.Struct(">I")
 _UNLIMITED = 2**32 - 1
@@ -108,18 +109,25 @@ def main() -> None:
     timeout_s = float(sys.argv[2])
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     while request := _read(stdin):
-        task, arguments = msgpack.unpackb(request, max_bin_len=_UNLIMITED, max_array_len=_UNLIMITED)
-        _arm(timeout_s)
-        try:
-            answer = [True, _TASKS[task](*arguments)]
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001  # a panic of pycrdt is no Exception; the reason is the answer
-            answer = [False, f"{type(error).__name__}: {error!s:.500}"]
-        _arm(0)
-        packed = msgpack.packb(answer)
-        stdout.write(_HEADER.pack(len(packed)) + packed)
+        answer = _answer(request, timeout_s)
+        stdout.write(_HEADER.pack(len(answer)) + answer)
         stdout.flush()
+        del request, answer  # else they wait here for the next task
+        give_back()
+
+
+def _answer(request: bytes, timeout_s: float) -> bytes:
+    task, arguments = msgpack.unpackb(request, max_bin_len=_UNLIMITED, max_array_len=_UNLIMITED)
+    _arm(timeout_s)
+    try:
+        answer = [True, _TASKS[task](*arguments)]
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  # a panic of pycrdt is no Exception; the reason is the answer
+        answer = [False, f"{type(error).__name__}: {error!s:.500}"]
+    _arm(0)
+    packed: bytes = msgpack.packb(answer)
+    return packed
 
 
 def _read(stream: BinaryIO) -> bytes:

@@ -85,9 +85,8 @@ class Rooms:
         self._slots: dict[str, Slot] = {}
         self._loading: dict[str, asyncio.Task[Room]] = {}
         self._deleting: dict[str, asyncio.Task[bool]] = {}
-        self._draining = False
-        self._came_or_went = False  # documents, or a log for a snapshot, since memory was given back
-        self._told_end = False
+        self._draining = self._told_end = False
+        self._came_or_went = False  # documents, a log for a snapshot, or an export, since memory was given back
         self.dropped_presence = 0
         """Entries of presence that were not taken: for another session's client id, or a clock that jumped."""
 
@@ -201,7 +200,8 @@ class Rooms:
             with contextlib.suppress(StoreError, TimeoutError):  # then what was committed so far
                 async with asyncio.timeout(self._limits.max_commit_lag_s):
                     await self._writer.call(lambda: None)
-        return await self._exports.make(name, format_)
+        content, self._came_or_went = await self._exports.make(name, format_), True
+        return content
 
     async def check_writable(self) -> None:
         """Raise the `StoreError` that a commit would meet."""

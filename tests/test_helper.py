@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgpack
 import pytest
@@ -34,6 +35,11 @@ def run(story: Callable[[Helper], Awaitable[None]], *, memory_bytes: int = 1024 
 
 def typed(text: str) -> bytes:
     return make_update(lambda doc: doc.get("content", type=Text).insert(0, text))
+
+
+def own_memory_bytes(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Anonymous:")) * 1024
 
 
 async def works(helper: Helper) -> bool:
@@ -64,6 +70,21 @@ def test_large_documents_go_there_and_back() -> None:
     async def story(helper: Helper) -> None:
         large = typed("x" * (20 * MIB))
         assert await helper.compact(EMPTY_UPDATE, [large]) == large
+
+    run(story)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is glibc that keeps memory")
+def test_what_a_task_took_is_not_kept_for_the_next_one() -> None:
+    async def story(helper: Helper) -> None:
+        assert await works(helper)
+        assert helper._process is not None
+        before = own_memory_bytes(helper._process.pid)
+        pieces = await helper.compact(EMPTY_UPDATE, [update(section(1, 0, *[first("x")] * 20_000))])
+        assert await helper.compact(pieces, [typed("x" * (20 * MIB))])
+        async with asyncio.timeout(5):  # it does that behind the answer
+            while own_memory_bytes(helper._process.pid) > before + 4 * MIB:
+                await asyncio.sleep(0.01)
 
     run(story)
 

@@ -244,7 +244,7 @@ async def test_a_snapshot_is_made_after_so_many_bytes(tmp_path: Path) -> None:
         assert built.loaded("a").snapshot_seq == 1
 
 
-async def test_the_memory_of_a_log_that_became_a_snapshot_is_given_back(
+async def test_the_memory_of_a_log_that_became_a_snapshot_or_was_read_for_an_export_is_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = asyncio.Semaphore(0)
@@ -255,6 +255,8 @@ async def test_the_memory_of_a_log_that_became_a_snapshot_is_given_back(
         await given.acquire()  # for the document, which came
         await built.types(session, "a")
         await built.settles("a")
+        await given.acquire()
+        await built.rooms.export("a", "text")
         await given.acquire()
 
 

@@ -80,6 +80,7 @@ class Context:
             if not self.from_address[address]:
                 del self.from_address[address]
         if not self.sockets:
+            self.sockets.clear()  # empty, it still has the table of the most that it ever had
             self.emptied.set()
 
     def recheck(self, concerns: Callable[[Session], bool]) -> None:

@@ -180,12 +180,16 @@ class Engine:
         asks_again = not (access.is_open or access.by_tokens)
         while True:
             await asyncio.sleep(_ROUND_S)
-            now_s = time.monotonic()
-            for socket in list(self.context.sockets):
-                try:
-                    socket.keep_alive(now_s)
-                    socket.end_expired(time.time())
-                    if asks_again and now_s - socket.checked_s >= self.settings.recheck_s:
-                        socket.recheck(lambda _: True)
-                except Exception:
-                    log.exception("a socket could not be kept alive")
+            self._look_after_sockets(asks_again=asks_again)
+
+    def _look_after_sockets(self, *, asks_again: bool) -> None:
+        """A method of its own: the last of them would else be kept until the next round that finds any."""
+        now_s = time.monotonic()
+        for socket in list(self.context.sockets):
+            try:
+                socket.keep_alive(now_s)
+                socket.end_expired(time.time())
+                if asks_again and now_s - socket.checked_s >= self.settings.recheck_s:
+                    socket.recheck(lambda _: True)
+            except Exception:
+                log.exception("a socket could not be kept alive")

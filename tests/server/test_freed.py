@@ -2,12 +2,16 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Rejected, Update
+from collabdoc.server import engine
 from collabdoc.server.app import Server
 from collabdoc.server.connection import Connection
 from collabdoc.server.frames import FrameReader
@@ -15,6 +19,7 @@ from collabdoc.server.handshake import Handshake
 from collabdoc.server.line import SocketLine
 from collabdoc.server.socket import DialectSocket
 from collabdoc.session import Session
+from tests.conftest import ServerFactory
 from tests.server.hocuspocus_wire import HocuspocusWire
 from tests.server.wire import Wire, typed
 from tests.server.yjs_wire import YjsWire
@@ -73,6 +78,36 @@ async def test_a_connection_that_has_ended_leaves_nothing(
             await asyncio.sleep(0.001)
     finally:
         gc.enable()
+
+
+async def test_the_round_over_all_sockets_keeps_none_of_them(
+    start_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = asyncio.Event()
+    monkeypatch.setattr(DialectSocket, "keep_alive", lambda *_: seen.set())
+    monkeypatch.setattr(engine, "_ROUND_S", 0.001)
+    server = await start_server()
+    socket = (await _native(server)).socket
+    await seen.wait()
+    gc.disable()
+    try:
+        socket.close()
+        while any(isinstance(each, _OF_A_CONNECTION) for each in gc.get_objects()):
+            await asyncio.sleep(0.001)
+    finally:
+        gc.enable()
+
+
+async def test_of_a_crowd_that_has_left_no_table_is_kept(server: Server) -> None:
+    class Socket:
+        connection = SimpleNamespace(address="")
+
+    crowd: list[Any] = [Socket() for _ in range(1_000)]
+    for each in crowd:
+        server.context.join(each)
+    for each in crowd:
+        server.context.leave(each)
+    assert sys.getsizeof(server.context.sockets) == sys.getsizeof(set())
 
 
 _OF_A_CONNECTION = (Connection, FrameReader, Handshake, SocketLine, DialectSocket, Session)
