@@ -240,7 +240,8 @@ def test_what_broke_is_not_read_while_it_drains_and_who_waits_for_it_is_closed()
     assert bob.heard_of(Opened) == []
 
 
-def test_an_edit_that_is_half_taken_as_the_server_ends_is_told_to_nobody() -> None:
+def test_an_edit_that_is_half_taken_as_the_server_ends_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collabdoc.guard.STEP_S", 0.0)
     world = World()
     ana, bob = world.person("ana"), world.person("bob")
     ana.sends(update(section(1, 0, first("0"), *(after(1, number, "x") for number in range(300)))))
