@@ -129,7 +129,7 @@ def encode_server(message: ServerMessage) -> bytes:
             return _pack([_AWARENESS, channel, awareness])
         case Pong(nonce):
             return _pack([_PONG, nonce])
-        case Saved(channel, id_):
+        case Saved(channel=channel, id=id_):
             return _pack([_SAVED, channel, id_])
         case Rejected(channel, id_, code, reason):
             return _pack([_REJECTED, channel, id_, code, reason])

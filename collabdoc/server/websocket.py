@@ -55,7 +55,8 @@ class NativeSocket(DialectSocket):
             return
         message = native.decode_client(frame)
         match message:
-            case Update(channel) | Awareness(channel):
+            # By its name: by its place Python looks up the order of fields anew for each message.
+            case Update(channel=channel) | Awareness(channel=channel):
                 session = self._sessions.get(channel)
                 if session is not None and not session.is_opening:
                     self._context.rooms.receive(session, message)
