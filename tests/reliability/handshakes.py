@@ -123,6 +123,7 @@ async def _converse(line: Line, dialect: Dialect, name: str, word: str) -> None:
         peer.says({"name": word})
         await settle(visitor, [peer])
         peer.doc.get("content", type=Text).insert(0, word)
+        peer.ask()
         await settle(visitor, [peer])
 
 

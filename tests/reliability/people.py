@@ -46,6 +46,9 @@ class Peer(Protocol):
     def is_settled(self) -> bool:
         """Whether it is open, in step, and has nothing unsaved, as far as its dialect tells."""
 
+    def ask(self) -> None:
+        """Be settled only once all edits are saved, where the dialect tells that to who asks, and to nobody else."""
+
     def count_saved(self, made: int) -> int:
         """How many of the edits made here are saved for sure."""
 
@@ -131,6 +134,9 @@ class _PythonPeer:
     def is_settled(self) -> bool:
         return self._document.status.kind == "saved"
 
+    def ask(self) -> None:
+        """It is told."""
+
     def count_saved(self, made: int) -> int:
         return max(0, made - self._document.unsaved)
 
@@ -149,6 +155,10 @@ class _ProviderPeer:
 
     def is_settled(self) -> bool:
         return self._provider.is_open and self._replica.is_synced and not self._replica.owed
+
+    def ask(self) -> None:
+        if not self._replica.head:
+            self._replica.ask()
 
     def count_saved(self, made: int) -> int:
         return self._replica.saved

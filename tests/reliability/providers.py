@@ -52,6 +52,7 @@ class Replica:
         """Statuses that were not owed."""
         self._send = send
         self._queued: list[tuple[bytes, int]] = []
+        self._asks = self._asks_again = False
         self._applying = False
         self._subscription = self.doc.observe(self._edited)
         self.awareness.observe(self._moved)
@@ -73,6 +74,11 @@ class Replica:
         if self.awareness.get_local_state() is not None:
             yield self._presence([self.doc.client_id])
 
+    def ask(self) -> None:
+        """Be synced only once all that was sent is saved: a step 1 is answered after that, on the same line."""
+        self._asks, self.is_synced = True, False
+        self._asks_again = not self._send(self.message(_STEP_1, self.doc.get_state()))
+
     def flush(self) -> None:
         """Something was heard: what was edited without a line goes out, though a step 2 may have brought it."""
         queued, self._queued = self._queued, []
@@ -81,7 +87,7 @@ class Replica:
 
     def lost(self) -> None:
         """Everybody but oneself is gone with the line."""
-        self.is_synced = False
+        self.is_synced, self._asks_again = False, self._asks
         self.awareness.remove_awareness_states(list(self.others), self)
 
     def receive(self, type_: int, message: bytes, position: int) -> None:
@@ -105,7 +111,10 @@ class Replica:
         self._applying = True
         self.doc.apply_update(payload)
         self._applying = False
-        self.is_synced |= step == 1
+        if step == 1 and self._asks_again:
+            self.ask()  # what is said to a server that asks for it on a new line is sent, not yet saved
+        elif step == 1:
+            self._asks, self.is_synced = False, True
 
     def _edited(self, event: TransactionEvent) -> None:
         if not self._applying:
