@@ -63,6 +63,8 @@ class TornadoSocket:
             assert connection.protocol is not None
             # Kept, for a connection that is closed forgets it.
             self._connection, self._stream = connection, connection.protocol.stream
+            # Else an edit waits in the system until the server answers the one before it, which is at its commit.
+            connection.protocol.set_nodelay(True)
             try:
                 if not self._is_hung_up:
                     user.opened()

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from socket import IPPROTO_TCP, TCP_NODELAY
 
 import pytest
 from tornado.websocket import WebSocketProtocol13
@@ -112,6 +113,23 @@ async def test_who_is_closed_after_it_hung_up_waits_for_no_goodbye() -> None:
         peer.may_answer.set()
         await dialer.close()
     assert user.heard == ["opened"]
+
+
+async def test_an_edit_does_not_wait_in_the_system_for_an_answer_to_the_one_before_it() -> None:
+    delays: list[int] = []
+
+    def opened() -> None:
+        assert socket._stream is not None
+        delays.append(socket._stream.socket.getsockopt(IPPROTO_TCP, TCP_NODELAY))
+        socket.hang_up()
+
+    async with serving() as peer:
+        dialer = Dialer(peer.url)
+        socket = dialer.dial(User(opened))
+        peer.may_answer.set()
+        await peer.ended.wait()
+        await dialer.close()
+    assert delays == [1]
 
 
 async def test_a_fault_of_the_user_ends_the_connection() -> None:

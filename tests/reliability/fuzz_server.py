@@ -72,6 +72,8 @@ class Bystander:
         self._socket: WebSocketClientConnection = await websocket_connect(
             request, subprotocols=[native.SUBPROTOCOL], max_message_size=2**27
         )
+        assert self._socket.protocol is not None
+        self._socket.protocol.set_nodelay(True)  # else an edit waits for the answer to the one before it
         self._say(Open(1, DOCUMENTS[0], b"\x00"))
         self.reading = asyncio.create_task(self._read())
         await self._opened.wait()
