@@ -7,7 +7,8 @@
 """
 
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
+from itertools import repeat
 
 from collabdoc.errors import Overloaded
 from collabdoc.session import Batch, Outlet, Session
@@ -49,66 +50,47 @@ class Audience:
             self.leave(session)
         try:
             for group in list(self._groups.values()):
-                _send_to_group(group, batch)
+                if frame := _make_frame(group, batch):
+                    _send(zip(group, group.values(), repeat(frame)), batch)
         finally:
             for session in authors:
                 self.enter(session)
         if len(batch.updates) > 1:  # else there is nothing in it for its author
             for start in range(0, len(authors), _TOLD_TOGETHER):
-                _send_each(authors[start : start + _TOLD_TOGETHER], batch)
+                made: list[tuple[Session, Outlet, bytes]] = []
+                for session in authors[start : start + _TOLD_TOGETHER]:
+                    if session.delivery and (frame := _make_frame([session], batch)):
+                        made.append((session, session.delivery.outlet, frame))
+                _send(made, batch)
 
 
-def _send_to_group(group: dict[Session, Outlet], batch: Batch) -> None:
+def _make_frame(sessions: Collection[Session], batch: Batch) -> bytes:
+    """The frame that serves all of these; empty where there is nothing in it for them. A fault closes them."""
     try:
-        session = next(iter(group))
+        session = next(iter(sessions))
         assert session.delivery is not None
-        frame = session.delivery.frame(session, batch)
-    except Exception:  # is not to cost the others an edit, nor these one unnoticed
+        return session.delivery.frame(session, batch)
+    except Exception:  # is not to cost others an edit, nor these one unnoticed
         log.exception("an edit could not be made a frame")
-        _close(list(group))
-        return
-    size = len(frame)
+        for session in list(sessions):
+            session.close(Overloaded("the server made a mistake, open the document again"))
+        return b""
+
+
+def _send(frames: Iterable[tuple[Session, Outlet, bytes]], batch: Batch) -> None:
     behind: list[Session] = []
     # The system's work for one peer leaves nothing of ours in the processor's cache: between two of them there is no
     # more to be done than this.
-    for session, outlet in group.items():
-        try:
-            sent = outlet.send(frame)
-        except OSError as error:
-            outlet.keep(frame, error)
-            continue
-        if sent != size:
-            if sent < 0:
-                behind.append(session)
-            else:
-                outlet.keep(frame, sent)
-    for session in behind:
-        session.put_batch(batch)
-
-
-def _send_each(authors: Iterable[Session], batch: Batch) -> None:
-    frames: list[tuple[Session, Outlet, bytes]] = []
-    for session in authors:
-        delivery = session.delivery
-        assert delivery is not None
-        try:
-            if frame := delivery.frame(session, batch):
-                frames.append((session, delivery.outlet, frame))
-        except Exception:
-            log.exception("an edit could not be made a frame")
-            _close([session])
     for session, outlet, frame in frames:
         try:
             sent = outlet.send(frame)
         except OSError as error:
             outlet.keep(frame, error)
             continue
-        if sent < 0:
-            session.put_batch(batch)
-        elif sent < len(frame):
-            outlet.keep(frame, sent)
-
-
-def _close(sessions: Iterable[Session]) -> None:
-    for session in sessions:
-        session.close(Overloaded("the server made a mistake, open the document again"))
+        if sent < len(frame):
+            if sent < 0:
+                behind.append(session)
+            else:
+                outlet.keep(frame, sent)
+    for session in behind:
+        session.put_batch(batch)
