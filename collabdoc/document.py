@@ -25,7 +25,6 @@ from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.nans import may_have_nans
 from collabdoc.protocol.pieces import SNAPSHOT_JUMPS
 from collabdoc.protocol.update import (
-    UNLIMITED,
     Pairs,
     UpdateInfo,
     check_across,
@@ -37,6 +36,7 @@ from collabdoc.protocol.update import (
     is_whole,
     plan_taken,
 )
+from collabdoc.protocol.values import UNLIMITED
 from collabdoc.steps import Steps, finish
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from collabdoc.errors import Malformed, NotAllowed, Unreadable, UsageError
 from collabdoc.protocol.structs import read_structs
-from collabdoc.protocol.update import UNLIMITED, UpdateInfo
-from collabdoc.protocol.values import Parts
+from collabdoc.protocol.update import UpdateInfo
+from collabdoc.protocol.values import UNLIMITED, Parts
 from collabdoc.underway import Work
 
 log = logging.getLogger(__name__)

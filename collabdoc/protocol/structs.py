@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from collabdoc.errors import Malformed
 from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint, write_varuint
-from collabdoc.protocol.values import Parts, skip_any, skip_json
+from collabdoc.protocol.values import UNLIMITED, Parts, skip_any, skip_json
 from collabdoc.steps import Steps
 
 MAX_CLOCK = 2**31 - 1
@@ -22,7 +22,6 @@ STEP_STRUCTS = 100
 """Structs that go to pycrdt at once: of two neighbours that can be one it makes one by copying all that follow."""
 _TURN_STRUCTS = 10 * STEP_STRUCTS
 """Structs that are read in one step."""
-NO_JUMPS_LIMIT = 2**63
 _SECTION_PARTS, _WAIT_PARTS = 10, 5
 """What a section, and a struct that waits for another section, counts: it takes so many times as long as a struct."""
 
@@ -74,7 +73,7 @@ class Structs:
     it. For its place pycrdt may have to pass all that stands where it is put: 0.18 us for each, 25 ms for 140,000.
     """
 
-    step_jumps: int = NO_JUMPS_LIMIT
+    step_jumps: int = UNLIMITED
     jumps: int = 0
     sections: list[Section] = field(default_factory=list)
     clients: set[int] = field(default_factory=set)
@@ -95,7 +94,7 @@ class Structs:
 
 
 def read_structs(
-    update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool, step_jumps: int = NO_JUMPS_LIMIT
+    update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool, step_jumps: int = UNLIMITED
 ) -> tuple[Structs, int]:
     """Read the sections at the beginning of an update; also gives the position after them.
 
@@ -152,7 +151,7 @@ def read_head(update: bytes, position: int) -> tuple[bytes, int]:
 
 
 def read_structs_in_steps(
-    update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool, step_jumps: int = NO_JUMPS_LIMIT
+    update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool, step_jumps: int = UNLIMITED
 ) -> Steps[tuple[Structs, int]]:
     """The same in short steps, which take longer where there are few structs."""
     structs = Structs(step_jumps)

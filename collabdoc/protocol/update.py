@@ -39,14 +39,13 @@ from collabdoc.protocol.pieces import (
     step_jumps_of,
 )
 from collabdoc.protocol.structs import (
-    NO_JUMPS_LIMIT,
     Structs,
     find_across,
     read_place,
     read_structs,
     read_structs_in_steps,
 )
-from collabdoc.protocol.values import Parts
+from collabdoc.protocol.values import UNLIMITED, Parts
 from collabdoc.steps import Steps, finish
 
 Pairs = Mapping[int, Sequence[int]]
@@ -55,7 +54,6 @@ Pairs = Mapping[int, Sequence[int]]
 _ASTRAL_UTF8 = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 _EACH_ASTRAL_UTF8 = [re.compile(rb"%c[\x80-\xbf]{3}" % lead) for lead in range(0xF0, 0xF5)]
 """One for each lead: a literal is searched for ten times as fast as a class of bytes."""
-UNLIMITED = 2**63
 _WHOLE_JUMPS = bytes([WHOLE_JUMPS])
 _WHOLE_BYTES = 2 * WHOLE_RANGES
 """No more ranges are deleted by an update of no more: none is shorter than 2 bytes."""
@@ -213,7 +211,7 @@ def cut_taken(update: bytes, read_clocks: Callable[[], Mapping[int, int]]) -> It
     """An update that a server took in pieces, for a document of one's own, which has the clocks of `read_clocks`."""
     if is_whole(update):
         return (update,)
-    plan = finish(plan_taken(update, read_clocks(), step_jumps=NO_JUMPS_LIMIT))
+    plan = finish(plan_taken(update, read_clocks(), step_jumps=UNLIMITED))
     return (update,) if plan is None else plan.cut(update)
 
 

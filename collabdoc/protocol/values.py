@@ -10,6 +10,7 @@ from collabdoc.errors import Malformed, TooLarge
 from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint
 
 MAX_DEPTH = 64
+UNLIMITED = 2**63
 
 _TOO_DEEP = f"a value is nested more than {MAX_DEPTH} deep"
 _PLAIN = frozenset(("true", "false", "null", '""'))
