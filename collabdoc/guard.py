@@ -17,6 +17,7 @@ from collabdoc.steps import Steps
 from collabdoc.underway import Underway
 
 STEP_S = 0.0005
+"""Pieces are applied one after the other for so long; then others may have their turn."""
 _Result = TypeVar("_Result")
 
 

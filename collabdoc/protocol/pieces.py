@@ -71,31 +71,32 @@ class Plan:
     def cut(self, update: bytes) -> Iterator[bytes]:
         """The pieces of the update that the plan was made for, to be applied in this order."""
         for runs in _gather(self.runs, self.size, self.jumps, self.parted):
-            for each in self.parted.get(runs[0].start, ()):
-                piece = bytearray(b"\x01")
-                write_varuint(piece, each.structs)
-                write_varuint(piece, runs[0].client)
-                write_varuint(piece, each.clock)
-                yield bytes(piece + each.data + b"\x00")
-            if runs[0].start in self.parted:
-                continue
-            piece = bytearray()
-            write_varuint(piece, len(runs))
-            for run in runs:
-                write_varuint(piece, run.structs)
-                write_varuint(piece, run.client)
-                write_varuint(piece, run.clock)
-                piece += update[run.start : run.end]
-            piece.append(0)
-            yield bytes(piece)
-        for parts in _gather_ranges(self.deletes):
+            if parts := self.parted.get(runs[0].start):
+                for part in parts:
+                    yield _write([(part.structs, runs[0].client, part.clock, part.data)])
+            else:
+                yield _write([(run.structs, run.client, run.clock, update[run.start : run.end]) for run in runs])
+        for gathered in _gather_ranges(self.deletes):
             piece = bytearray(1)
-            write_varuint(piece, len(parts))
-            for part in parts:
-                write_varuint(piece, part.client)
-                write_varuint(piece, part.ranges)
-                piece += update[part.start : part.end]
+            write_varuint(piece, len(gathered))
+            for ranges in gathered:
+                write_varuint(piece, ranges.client)
+                write_varuint(piece, ranges.ranges)
+                piece += update[ranges.start : ranges.end]
             yield bytes(piece)
+
+
+def _write(sections: Sequence[tuple[int, int, int, bytes]]) -> bytes:
+    """An update that deletes nothing; of each section the number of its structs, client, clock, and the structs."""
+    piece = bytearray()
+    write_varuint(piece, len(sections))
+    for structs, client, clock, data in sections:
+        write_varuint(piece, structs)
+        write_varuint(piece, client)
+        write_varuint(piece, clock)
+        piece += data
+    piece.append(0)
+    return bytes(piece)
 
 
 def is_small(structs: Structs, deletes: Sequence[Ranges]) -> bool:
