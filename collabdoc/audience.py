@@ -1,16 +1,18 @@
 """Who can be handed an edit at once: the sessions of a room in which nothing waits, by the frame that serves them.
 
-1. To hand out an edit costs each of them one call of the system, and nothing that could be done once for all.
+1. To hand out an edit costs each of them one call of the system, and nothing that could be done once for all. An outlet
+   is once in a group.
 2. Who does not take a frame keeps its place in the order: what is left of the frame is its outlet's, and where an
    earlier one is still to be taken, the batch is queued in the session.
 3. An author is handed what is of others, in a frame of its own.
 """
 
 import logging
+import os
 from collections.abc import Collection, Hashable, Iterable
-from itertools import repeat
 
 from collabdoc.errors import Overloaded
+from collabdoc.fanout import send_to_each
 from collabdoc.session import Batch, Outlet, Session
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ class Audience:
         try:
             for group in list(self._groups.values()):
                 if frame := _make_frame(group, batch):
-                    _send(zip(group, group.values(), repeat(frame)), batch)
+                    _send_to_all(group, frame, batch)
         finally:
             for session in authors:
                 self.enter(session)
@@ -75,6 +77,21 @@ def _make_frame(sessions: Collection[Session], batch: Batch) -> bytes:
         for session in list(sessions):
             session.close(Overloaded("the server made a mistake, open the document again"))
         return b""
+
+
+def _send_to_all(group: dict[Session, Outlet], frame: bytes, batch: Batch) -> None:
+    untaken = send_to_each([outlet.descriptor for outlet in group.values()], frame)
+    if not untaken:
+        return
+    members = list(group.items())
+    asks: list[tuple[Session, Outlet, bytes]] = []
+    for place, took in untaken:
+        session, outlet = members[place]
+        if outlet.descriptor < 0:
+            asks.append((session, outlet, frame))
+        else:
+            outlet.keep(frame, took if took >= 0 else OSError(-took, os.strerror(-took)))
+    _send(asks, batch)
 
 
 def _send(frames: Iterable[tuple[Session, Outlet, bytes]], batch: Batch) -> None:

@@ -47,9 +47,9 @@ def serve(settings: Settings) -> None:
 
 
 def _run(server: Coroutine[None, None, None]) -> None:
-    from collabdoc.server.loop import new_event_loop
+    from collabdoc.server.loop import ServerLoop
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=ServerLoop) as runner:
         runner.run(server)
 
 

@@ -101,6 +101,10 @@ class Outlet(Protocol):
     """Where the frames of a session leave."""
 
     @property
+    def descriptor(self) -> int:
+        """Of a plain socket that takes frames as `send` does; -1 where `send` is to be asked, now at least."""
+
+    @property
     def send(self) -> Callable[[bytes], int]:
         """Takes a frame, or as many bytes of it as it says, or raises `OSError`: then `keep` is to hear of it.
 

@@ -46,7 +46,8 @@ class Turn:
     """The stages of one loop."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self._call_last = getattr(loop, "call_last", loop.call_soon)
         self._is_scheduled = False
         self.flush: Stage[Any] = Stage(self._schedule)
         """Of documents."""
@@ -60,7 +61,7 @@ class Turn:
     def _schedule(self) -> None:
         if not self._is_scheduled:
             self._is_scheduled = True
-            self._loop.call_soon(self._run)
+            self._call_last(self._run)
 
     def _run(self) -> None:
         try:

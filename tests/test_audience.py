@@ -1,5 +1,7 @@
 """Who is handed an edit at once, who finds it queued, and what becomes of a frame that was not taken."""
 
+import contextlib
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,6 +20,7 @@ class Reader:
     """One client, and its outlet."""
 
     name: str
+    descriptor: int = -1
     sent: list[bytes] = field(default_factory=list)
     kept: list[int | OSError] = field(default_factory=list)
     answer: int | OSError | None = None
@@ -108,6 +111,30 @@ def test_an_outlet_hears_of_what_was_not_taken_and_nobody_waits_for_it(answer: i
     hall.types(ana, ben)
     assert hall.readers[ana].kept == hall.readers[ben].kept == [answer]
     assert hall.sent_to(eva) == [b"01"]
+
+
+def test_plain_sockets_are_sent_to_in_one_go_and_who_does_not_take_it_keeps_its_frame() -> None:
+    hall = Hall()
+    author, asked, takes, full, gone = (hall.join(name) for name in ("ana", "ben", "eva", "joe", "kim"))
+    pairs = {session: socket.socketpair() for session in (takes, full, gone)}
+    try:
+        for session, (ours, _) in pairs.items():
+            ours.setblocking(False)
+            hall.readers[session].descriptor = ours.fileno()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                pairs[full][0].send(bytes(65_536))
+        pairs[gone][1].close()
+        hall.types(author)
+        assert pairs[takes][1].recv(100) == b"0"
+        assert hall.sent_to(asked) == [b"0"]
+        assert isinstance(hall.readers[full].kept[0], BlockingIOError)
+        assert isinstance(hall.readers[gone].kept[0], BrokenPipeError)
+        assert not any(hall.sent_to(session) for session in pairs), "nobody is sent it twice"
+    finally:
+        for ours, theirs in pairs.values():
+            ours.close()
+            theirs.close()
 
 
 def test_who_is_behind_finds_the_edit_queued_and_later_ones_do_not_overtake_it() -> None:

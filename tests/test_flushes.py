@@ -87,6 +87,8 @@ class Stand:
 
 
 class _Broken:
+    descriptor = -1
+
     def send(self, data: bytes) -> int:
         raise RuntimeError("a fault of a socket")
 

@@ -16,7 +16,9 @@ WEB = ROOT / "web" / "src"
 MAX_LINES = 400
 
 FLOORS = {
-    **dict.fromkeys(("collabdoc", "errors", "config", "turn", "memory", "listeners", "underway", "steps", "lane"), 0),
+    **dict.fromkeys(
+        ("collabdoc", "errors", "config", "turn", "memory", "listeners", "underway", "steps", "lane", "fanout"), 0
+    ),
     **dict.fromkeys(("protocol", "characters", "document", "awareness", "content"), 1),
     **dict.fromkeys(("store", "auth", "keys", "tokens", "helper", "quarantine"), 2),
     **dict.fromkeys(

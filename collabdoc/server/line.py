@@ -92,13 +92,17 @@ class SocketLine:
         "_socket",
         "_taken",
         "_written",
+        "descriptor",
         "is_congested",
         "send",
     )
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._socket, self._early = _take_socket(stream)
-        self.send: Callable[[bytes], int] = len if self._socket is None else self._socket.send
+        self.send: Callable[[bytes], int] = len
+        self.descriptor = -1
+        if self._socket is not None:
+            self._send_to(self._socket)
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._rest = _NOTHING
@@ -147,7 +151,8 @@ class SocketLine:
         assert self._socket is not None
         self._rest = memoryview(data)[sent:]
         self._written, self._taken = 0, -(2**63)
-        self.is_congested, self.send = True, _is_behind
+        self.is_congested = True
+        self._send_no_more(_is_behind)
         self._loop.remove_reader(self._socket)
         self._loop.add_writer(self._socket, self._write_rest)
 
@@ -163,7 +168,8 @@ class SocketLine:
     def say_last(self) -> None:
         self._says_last = True
         if self._socket is not None and not self._rest:
-            self.is_congested, self.send = True, len
+            self.is_congested = True
+            self._send_no_more(len)
             try:
                 self._socket.shutdown(socket.SHUT_WR)
             except OSError:
@@ -175,9 +181,17 @@ class SocketLine:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
-        self._socket, self.send = None, len  # which takes all and sends nothing
+        self._socket = None
+        self._send_no_more(len)  # which takes all and sends nothing
         self._rest = _NOTHING
         self._listener = _NOBODY  # it knows the line, and a circle would wait for the next round over all there is
+
+    def _send_to(self, taken: socket.socket) -> None:
+        self.send, self.descriptor = taken.send, taken.fileno()
+
+    def _send_no_more(self, answer: Callable[[bytes], int]) -> None:
+        # Both at once: the number of a socket that was closed may be another's now.
+        self.send, self.descriptor = answer, -1
 
     def _read(self) -> None:
         assert self._socket is not None
@@ -206,7 +220,8 @@ class SocketLine:
         if self._rest:
             return
         self._rest = _NOTHING  # lets go of what was sent
-        self.is_congested, self.send = False, self._socket.send
+        self.is_congested = False
+        self._send_to(self._socket)
         self._loop.remove_writer(self._socket)
         self._read_on()
         if self._says_last:
@@ -244,6 +259,7 @@ def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:
 class StreamLine:
     """With TLS: the stream reads, writes and keeps what the peer has yet to take."""
 
+    descriptor = -1
     __slots__ = ("_drained", "_listener", "_resumed", "_says_last", "_stream", "_taken", "_task", "is_congested")
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:

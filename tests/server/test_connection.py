@@ -479,3 +479,31 @@ async def test_once_much_was_read_for_one_the_others_speak_in_the_next_turn() ->
     assert asked == ["fast", "slow", "next"]
     await asyncio.sleep(0)
     assert asked == ["fast", "slow", "next", "last"]
+
+
+async def test_frames_for_many_go_to_a_socket_only_while_it_is_the_peers_and_takes_them() -> None:
+    """The number of a socket that was closed may be another peer's a moment later."""
+    async with a_peer(None) as peer:
+        await peer.shakes_hands()
+        peer.says(frame(BINARY, b"here"))
+        await peer.hears()
+        line = peer.heard.connection.line
+        descriptors = [line.descriptor]
+        while not line.is_congested:
+            line.write(bytes(1_000_000))
+        descriptors.append(line.descriptor)
+        reading = asyncio.create_task(peer._reader.readexactly(2**30))  # all there is
+        await peer.heard.drained.wait()
+        descriptors.append(line.descriptor)
+        line.close()
+        descriptors.append(line.descriptor)
+        number = descriptors[0]
+        assert number >= 0
+        assert descriptors == [number, -1, number, -1]
+        with pytest.raises(asyncio.IncompleteReadError):
+            await reading
+    async with a_peer(None) as peer:
+        await peer.shakes_hands()
+        peer.says(frame(CLOSE, b""))
+        await peer.hears_close()
+        assert peer.heard.connection.line.descriptor == -1, "nothing follows the last words"

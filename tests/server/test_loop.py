@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import functools
 import selectors
 import socket
 
 from collabdoc.config import Settings
 from collabdoc.server.app import bind
-from collabdoc.server.loop import SOCKETS_PER_TURN, new_event_loop
+from collabdoc.server.loop import SOCKETS_PER_TURN, ServerLoop
 
 CROWD = 2 * SOCKETS_PER_TURN + 10
 
@@ -29,10 +30,71 @@ def test_a_turn_looks_after_some_of_a_crowd_and_the_next_after_those_who_waited(
         for near, far in pairs:
             stack.enter_context(near)
             stack.enter_context(far)
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=ServerLoop) as runner:
             first, second, third = runner.run(turns())
     assert len(first) == len(second) == SOCKETS_PER_TURN
     assert {*first, *second, *third} == set(range(CROWD))
+
+
+def test_the_end_of_a_turn_comes_before_the_system_is_asked_again_and_what_it_leaves_waits_for_nothing() -> None:
+    async def order() -> list[str]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        done: list[str] = []
+
+        def first() -> None:
+            done.append("first")
+            loop.call_last(lambda: done.append("left"))
+
+        loop.call_last(first)
+        loop.call_soon(lambda: done.append("next turn"))
+        await asyncio.sleep(0)
+        loop.call_later(5, done.append, "something else")
+        while "left" not in done:
+            await asyncio.sleep(0.001 if len(done) > 5 else 0)
+        return done
+
+    with asyncio.Runner(loop_factory=ServerLoop) as runner:
+        assert runner.run(order())[:3] == ["first", "next turn", "left"]
+
+
+def test_what_is_left_by_the_end_of_a_turn_is_done_though_nothing_else_happens() -> None:
+    async def wait() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        done = asyncio.Event()
+        loop.call_last(lambda: loop.call_last(done.set))
+        await done.wait()
+
+    with asyncio.Runner(loop_factory=ServerLoop) as runner:
+        runner.run(asyncio.wait_for(wait(), 5))
+
+
+def test_the_end_of_a_turn_that_fails_is_told_of_and_takes_no_other_along() -> None:
+    async def fail() -> tuple[list[BaseException], list[str]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        told: list[BaseException] = []
+        done: list[str] = []
+        loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+        for fault in (RuntimeError(), _Panic()):
+            loop.call_last(functools.partial(_raise, fault))
+        loop.call_last(lambda: done.append("done"))
+        await asyncio.sleep(0)
+        return told, done
+
+    with asyncio.Runner(loop_factory=ServerLoop) as runner:
+        told, done = runner.run(fail())
+    assert [type(each) for each in told] == [RuntimeError, _Panic]
+    assert done == ["done"]
+
+
+class _Panic(BaseException):
+    """As pycrdt's, which is no `Exception`."""
+
+
+def _raise(fault: BaseException) -> None:
+    raise fault
 
 
 def test_all_who_come_back_at_once_find_a_place_to_wait() -> None:
