@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,8 @@ class DocumentRow:
     is_damaged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One update of the log."""
+class Entry(NamedTuple):
+    """One update of the log. A tuple, for there may be many."""
 
     seq: int
     update: bytes

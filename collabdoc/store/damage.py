@@ -7,8 +7,8 @@ loads it. `verify` looks at everything.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 from collabdoc.errors import StoreDamaged
@@ -20,9 +20,8 @@ from collabdoc.store.sqlite_folder import APPLICATION_ID, BACKUP, FILE_NAME, con
 ROW = "name, epoch, title, kind, seq, created_ms, changed_ms"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An update or a snapshot as it lies in its row."""
+class Stored(NamedTuple):
+    """An update or a snapshot as it lies in its row. A tuple, for the log of a document may have many."""
 
     seq: int
     payload: bytes
@@ -31,9 +30,10 @@ class Stored:
     @classmethod
     def of(cls, row: Sequence[object]) -> "Stored":
         """Raises `StoreDamaged` for what the table cannot hold, and a damaged page can."""
-        if list(map(type, row)) != [int, bytes, int]:
+        seq, payload, crc = row
+        if type(seq) is not int or type(payload) is not bytes or type(crc) is not int:
             raise StoreDamaged("a row of the log or a snapshot is damaged: a value is of another type")
-        return cls(*row)  # type: ignore[arg-type]
+        return cls(seq, payload, crc)
 
     @property
     def is_intact(self) -> bool:
@@ -68,9 +68,11 @@ def assemble(row: DocumentRow, snapshot: Stored | None, log: Sequence[Stored]) -
     name, snapshot_seq = row.name, 0
     if snapshot is not None:
         snapshot_seq = snapshot.seq
-        _check_crc(snapshot, f"the snapshot of {name!a}")
+        if not snapshot.is_intact:
+            raise _damaged(snapshot, f"the snapshot of {name!a}")
     for stored in log:
-        _check_crc(stored, f"log entry {stored.seq} of {name!a}")
+        if not stored.is_intact:
+            raise _damaged(stored, f"log entry {stored.seq} of {name!a}")
     first = row.seq + 1 - len(log)
     if first > snapshot_seq + 1 or [stored.seq for stored in log] != list(range(first, row.seq + 1)):
         raise StoreDamaged(
@@ -165,6 +167,5 @@ def document_ids(db: sqlite3.Connection, table: str) -> set[int]:
     return {document_id for (document_id,) in found if isinstance(document_id, int)}
 
 
-def _check_crc(stored: Stored, what: str) -> None:
-    if not stored.is_intact:
-        raise StoreDamaged(f"{what} is damaged: its checksum is {crc32(stored.payload):08x}, expected {stored.crc:08x}")
+def _damaged(stored: Stored, what: str) -> StoreDamaged:
+    return StoreDamaged(f"{what} is damaged: its checksum is {crc32(stored.payload):08x}, expected {stored.crc:08x}")
