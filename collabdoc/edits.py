@@ -1,7 +1,7 @@
 """Edits that a room took: on their way to peers, to the log, and back to their authors as SAVED."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from collabdoc.document import Meta
@@ -52,15 +52,23 @@ class Uncommitted:
         else:
             edit.acknowledge()
 
-    def commit(self, count: int) -> Iterator[bytes]:
-        """The next `count` updates are on the disk: acknowledge them one by one."""
+    def commit(self, count: int) -> list[bytes]:
+        """The next `count` updates are on the disk: acknowledge them, to each author the last of its own."""
         waiting = self._waiting
+        updates: list[bytes] = []
+        last: dict[Session, Edit] = {}
         while count or (waiting and not waiting[0].update):
             edit = waiting.popleft()
             if edit.update:
                 count -= 1
-                yield edit.update
+                updates.append(edit.update)
+            if edit.session is None:
+                edit.acknowledge()
+            else:
+                last[edit.session] = edit
+        for edit in last.values():
             edit.acknowledge()
+        return updates
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Slot:
     flushed_s: float = -math.inf
     due_s: float = math.inf
     """When the next flush is due, if one is."""
+    takes_edits: bool = False
+    """Whether that is as soon as an edit that comes now may be handed out."""
     task: "asyncio.Task[None] | None" = None
     """The snapshot or the loading that is under way."""
     taking: "asyncio.Task[None] | None" = None
@@ -80,9 +82,12 @@ class Flushes:
         at most `presence_ms`, or until edits take it along.
         """
         room = slot.room
+        if slot.takes_edits and room.state is State.ACTIVE:
+            return
         takes = room.is_taking and slot.taking is None
         if not (room.wants_flush or takes or room.state is State.LOADING):
             return
+        slot.takes_edits = room.has_edits
         now_s = self._monotonic()
         due_s = max(now_s, slot.flushed_s + self._gathers_s(room))
         if due_s < slot.due_s:
@@ -105,7 +110,7 @@ class Flushes:
                 log.exception("document %a could not hand out what it has", slot.room.name)
 
     def _flush(self, slot: Slot) -> None:
-        slot.due_s = math.inf
+        slot.due_s, slot.takes_edits = math.inf, False
         room = slot.room
         if room.state is State.CLOSED:
             return

@@ -1,7 +1,7 @@
 """The newest committed entries of a document's log, for clients that come back."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class Recent:
@@ -16,12 +16,11 @@ class Recent:
         self._max_bytes = max_bytes
         kept = list(updates)
         self.first = last_seq - len(kept) + 1
-        for update in kept:
-            self.append(update)
+        self.extend(kept)
 
-    def append(self, update: bytes) -> None:
-        self._updates.append(update)
-        self._bytes += len(update)
+    def extend(self, updates: Collection[bytes]) -> None:
+        self._updates.extend(updates)
+        self._bytes += sum(map(len, updates))
         while self._bytes > self._max_bytes or len(self._updates) > self._max_entries:
             self._bytes -= len(self._updates.popleft())
             self.first += 1

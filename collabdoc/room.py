@@ -194,8 +194,7 @@ class Room:
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
-        for update in self._uncommitted.commit(count):
-            self._recent.append(update)
+        self._recent.extend(self._uncommitted.commit(count))
         self.committed_seq = last_seq
 
     def opened(self, session: Session, opening: Open) -> Opened | None:

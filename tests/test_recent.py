@@ -23,7 +23,7 @@ def test_what_is_no_longer_or_not_yet_there_is_none() -> None:
 def test_the_oldest_give_way_to_the_newest() -> None:
     kept = recent(last_seq=7, max_entries=2)
     for update in (b"8", b"9", b"10"):
-        kept.append(update)
+        kept.extend([update])
     assert kept.since(7) is None
     assert kept.since(8) == [b"9", b"10"]
 
@@ -31,9 +31,9 @@ def test_the_oldest_give_way_to_the_newest() -> None:
 def test_bytes_are_bounded_too_also_by_one_entry_alone() -> None:
     kept = recent(b"a" * 6, b"b" * 4, last_seq=2, max_bytes=10)
     assert kept.since(0) == [b"a" * 6, b"b" * 4]
-    kept.append(b"c")
+    kept.extend([b"c"])
     assert kept.since(1) == [b"b" * 4, b"c"]
-    kept.append(b"d" * 11)
+    kept.extend([b"d" * 11])
     assert kept.since(3) is None
     assert kept.since(4) == []
 
