@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from collabdoc.audience import _FEW
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.errors import Overloaded
 from collabdoc.protocol.messages import Closed, Open, Opened, Update
@@ -115,7 +116,7 @@ def test_an_outlet_hears_of_what_was_not_taken_and_nobody_waits_for_it(answer: i
 
 def test_plain_sockets_are_sent_to_in_one_go_and_who_does_not_take_it_keeps_its_frame() -> None:
     hall = Hall()
-    author, asked, takes, full, gone = (hall.join(name) for name in ("ana", "ben", "eva", "joe", "kim"))
+    author, asked, takes, full, gone, *others = (hall.join(str(number)) for number in range(2 * _FEW))
     pairs = {session: socket.socketpair() for session in (takes, full, gone)}
     try:
         for session, (ours, _) in pairs.items():
@@ -127,7 +128,7 @@ def test_plain_sockets_are_sent_to_in_one_go_and_who_does_not_take_it_keeps_its_
         pairs[gone][1].close()
         hall.types(author)
         assert pairs[takes][1].recv(100) == b"0"
-        assert hall.sent_to(asked) == [b"0"]
+        assert [hall.sent_to(session) for session in (asked, *others)] == [[b"0"]] * (1 + len(others))
         assert isinstance(hall.readers[full].kept[0], BlockingIOError)
         assert isinstance(hall.readers[gone].kept[0], BrokenPipeError)
         assert not any(hall.sent_to(session) for session in pairs), "nobody is sent it twice"
