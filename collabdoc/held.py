@@ -51,6 +51,11 @@ class Held:
         self._bytes += size
         return True
 
+    def is_much(self, session: Session) -> bool:
+        """Whether so much of its author waits that no more should be heard of it before some is taken."""
+        queue = self._queues.get(session)
+        return queue is not None and len(queue.updates[0].update) + queue.bytes_behind > self._max_bytes_behind // 2
+
     def first(self) -> tuple[Session, Update] | None:
         """The one whose turn it is; it waits until it is dropped."""
         if not self._order:

@@ -75,8 +75,7 @@ class Room:
         self.awareness = Presence(max_bytes=limits.awareness_bytes, max_clients=limits.awareness_clients)
         self.committed_seq = seq
         self.size_bytes = size_bytes
-        self._document = document or Document()
-        self._at_rest = at_rest
+        self._document, self._at_rest = document or Document(), at_rest
         self._limits = limits
         self.guard = guard
         self._server = server
@@ -397,3 +396,5 @@ class Room:
     def _hold(self, session: Session, message: Update) -> None:
         if not self._held.put(session, message):
             session.close(Overloaded("too much waits for this document, try again"))
+        elif self._held.is_much(session):
+            session.reader.hold_back()

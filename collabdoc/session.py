@@ -96,6 +96,9 @@ class Reader(Protocol):
     def wake(self, session: "Session") -> None:
         """There is something to take."""
 
+    def hold_back(self) -> None:
+        """More of it waits for a document than should: hear no more of it for a moment."""
+
 
 class Outlet(Protocol):
     """Where the frames of a session leave."""

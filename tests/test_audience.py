@@ -40,6 +40,8 @@ class Reader:
 
     def wake(self, session: Session) -> None: ...
 
+    def hold_back(self) -> None: ...
+
 
 class Hall:
     """A room with its audience. A frame tells which of a batch's edits are in it; `made` counts frames."""

@@ -85,6 +85,8 @@ class Stand:
 
     def wake(self, session: Session) -> None: ...
 
+    def hold_back(self) -> None: ...
+
 
 class _Broken:
     descriptor = -1

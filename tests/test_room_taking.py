@@ -238,9 +238,11 @@ def test_what_waits_behind_a_large_edit_is_bounded_for_its_author_alone() -> Non
     alice.sends(text_of(4_100))
     steps = world.room.take_held()
     next(steps)
+    assert alice.held_back == 1, "a large edit alone is much"
     small = update(section(1, 0, first("b" * 90)))
     for _ in range(1_000 // len(small)):
         alice.sends(small)
+    assert alice.held_back == 1 + 1_000 // len(small)
     alice.hears()
     assert not alice.heard_of(Closed)
     alice.sends(small)

@@ -108,6 +108,8 @@ class House:
     def wake(self, session: Session) -> None:
         self.woken.append(session)
 
+    def hold_back(self) -> None: ...
+
     async def join(self, name: str) -> Session:
         room = await self.rooms.open(name, create=True)
         session = Session(1, Credentials(), Grant(User(), Permission.WRITE), self, max_bytes=10_000)

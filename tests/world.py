@@ -134,6 +134,7 @@ class Person:
         self.saved: list[bytes] = []
         self.seq: int | None = None
         self.epoch: str | None = None
+        self.held_back = 0
         self._mail = False
         self._applying = False
 
@@ -250,6 +251,9 @@ class Person:
 
     def wake(self, _: Session) -> None:
         self._mail = True
+
+    def hold_back(self) -> None:
+        self.held_back += 1
 
 
 __all__ = ["EPOCH", "Person", "State", "World"]

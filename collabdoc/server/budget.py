@@ -24,3 +24,7 @@ class Budget:
             ahead_s = _LONGEST_PAUSE_S
         self._paid_until_s = now_s + ahead_s
         return ahead_s
+
+    def overdraw(self, by_s: float, now_s: float) -> None:
+        """Whatever the socket asks for next, it has to wait for so long at least."""
+        self._paid_until_s = max(self._paid_until_s, now_s + by_s)

@@ -83,6 +83,8 @@ class InsideLine:
     def wake(self, session: Session) -> None:
         asyncio.get_running_loop().call_soon(self._take, session)
 
+    def hold_back(self) -> None: ...
+
     # The engine's side
 
     def stop(self) -> None:

@@ -38,6 +38,8 @@ _ASK_S = 3.0
 _ASK_AGAIN_S = (1.0, 4.0)
 """After so long first, and at last: who cannot answer is not to be asked for every channel every second."""
 _SHORTEST_PAUSE_S = 0.001
+_HELD_BACK_S = 0.02
+"""Whose edits wait for a document is heard again after so long: it will wait again, if they still do."""
 
 
 class DialectSocket(ABC):
@@ -162,6 +164,9 @@ class DialectSocket(ABC):
         if not self._failed:  # as when the commit of somebody's last edit is told
             self._ready.append(session)
             self._context.turn.send.add(self)
+
+    def hold_back(self) -> None:
+        self._budget.overdraw(_HELD_BACK_S, self._context.monotonic())
 
     # The server's side
 
