@@ -77,6 +77,40 @@ def test_frames_of_every_length_come_in_any_pieces(size: int) -> None:
     assert read(*(traffic[at : at + step] for at in range(0, len(traffic), step)), limit=70_000) == expected
 
 
+@pytest.mark.parametrize("opcode", [BINARY, TEXT])
+def test_a_large_frame_is_unmasked_as_it_comes_whatever_the_pieces(opcode: int) -> None:
+    text = "".join(map(chr, range(32, 127))) * 3000
+    traffic = frame(opcode, text.encode()) + frame(PING, b"!") + frame(BINARY, b"behind")
+    expected = ([(opcode, text.encode()), (PING, b"!"), (BINARY, b"behind")], None)
+    choices = random.Random(1)
+    for longest in (10_000, 70_000, 200_000):
+        for _ in range(20):
+            pieces, at = [], 0
+            while at < len(traffic):
+                size = choices.choice([1, 3, 14, choices.randrange(1, longest)])
+                pieces.append(traffic[at : at + size])
+                at += size
+            assert read(*pieces, limit=300_000) == expected
+
+
+def test_large_frames_are_fragments_as_small_ones_are() -> None:
+    parts = [bytes([number]) * 100_000 for number in range(3)]
+    traffic = (
+        frame(BINARY, parts[0], final=False)
+        + frame(PING, b"1")
+        + frame(CONTINUATION, parts[1], final=False)
+        + frame(CONTINUATION, parts[2])
+    )
+    pieces = [traffic[at : at + 16_384] for at in range(0, len(traffic), 16_384)]
+    assert read(*pieces, limit=300_000) == ([(PING, b"1"), (BINARY, b"".join(parts))], None)
+    assert read(*pieces, limit=299_999) == ([(PING, b"1")], 1009)
+
+
+def test_text_in_a_large_frame_is_utf_8() -> None:
+    traffic = frame(TEXT, b"a" * 99_999 + b"\xff") + frame(PING, b"not heard")
+    assert read(traffic[:50_000], traffic[50_000:], limit=100_000) == ([], 1007)
+
+
 def test_a_message_comes_in_fragments_with_control_frames_between_them() -> None:
     traffic = (
         frame(BINARY, b"a", final=False)
