@@ -141,7 +141,8 @@ def main() -> None:
     timeout_s = float(sys.argv[2])
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     while len(head := stdin.read(_REQUEST.size)) == _REQUEST.size:
-        good, result = _do(stdin, *_REQUEST.unpack(head), timeout_s)
+        (head_bytes,) = _REQUEST.unpack(head)
+        good, result = _do(stdin, head_bytes, timeout_s)
         stdout.write(_ANSWER.pack(good, len(result)))
         stdout.write(result)
         stdout.flush()

@@ -52,14 +52,16 @@ Pairs = Mapping[int, Sequence[int]]
 """Client -> the clocks, ascending, at which the second half of a surrogate pair stands."""
 
 _ASTRAL_UTF8 = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
-_EACH_ASTRAL_UTF8 = [re.compile(rb"%c[\x80-\xbf]{3}" % lead) for lead in range(0xF0, 0xF5)]
-"""One for each lead: a literal is searched for ten times as fast as a class of bytes."""
+_EACH_ASTRAL_UTF8 = [(lead, re.compile(rb"%c[\x80-\xbf]{3}" % lead)) for lead in range(0xF0, 0xF5)]
+"""One for each lead: a byte is searched for ten times as fast as one of a class."""
 _WHOLE_JUMPS = bytes([WHOLE_JUMPS])
 _WHOLE_BYTES = 2 * WHOLE_RANGES
 """No more ranges are deleted by an update of no more: none is shorter than 2 bytes."""
 _TAKEN_PARTS = 10_000_000
 """What is larger is loaded in one go: to plan it would take more memory than to have it."""
 _STEP_CUTS = 1_000
+_STEP_BYTES = 256 * 1024
+"""So many are searched for surrogate pairs in one step."""
 _SHORT_BYTES = 1_000
 """What has fewer is read in one step."""
 _RANGE_PARTS = 2
@@ -117,7 +119,7 @@ def check_in_steps(
     try:
         structs, position = Structs(), 1
         if update[0]:
-            with_cuts = bool(pairs) or _has_pairs(update)
+            with_cuts = bool(pairs) or (yield from _has_pairs(update))
             if len(update) < _SHORT_BYTES:
                 structs, position = read_structs(update, clocks, parts, with_cuts=with_cuts, step_jumps=step_jumps)
             else:
@@ -238,7 +240,7 @@ def plan_taken(update: bytes, clocks: Mapping[int, int], *, step_jumps: int | No
 
 def find_pairs(update: bytes) -> Steps[Pairs]:
     """Where the structs of an update that was taken hold surrogate pairs, in short steps."""
-    if not _has_pairs(update):
+    if not (yield from _has_pairs(update)):
         return {}
     try:
         structs, _ = yield from read_structs_in_steps(update, {}, Parts(UNLIMITED), with_cuts=False)
@@ -247,10 +249,17 @@ def find_pairs(update: bytes) -> Steps[Pairs]:
     return structs.halves
 
 
-def _has_pairs(update: bytes) -> bool:
+def _has_pairs(update: bytes) -> Steps[bool]:
     if len(update) < _SHORT_BYTES:
         return bool(_ASTRAL_UTF8.search(update))
-    return any(pattern.search(update) for pattern in _EACH_ASTRAL_UTF8)
+    for start in range(0, len(update), _STEP_BYTES):
+        if start:
+            yield
+        stop = start + _STEP_BYTES
+        for lead, pattern in _EACH_ASTRAL_UTF8:
+            if (found := update.find(lead, start, stop)) >= 0 and pattern.search(update, found, stop + 3):
+                return True
+    return False
 
 
 def _read_deletes(
