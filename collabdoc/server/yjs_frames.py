@@ -38,7 +38,7 @@ def frame_batch(session: Session, batch: Batch) -> bytes:
             encoded.each = Row(encode_frame(yjs.encode_update(update)) for update in batch.updates)
         return b"".join(encoded.each.without(own))
     if encoded.merged is None:
-        encoded.merged = b"".join(encode_frame(yjs.encode_update(update)) for update in merged(batch))
+        encoded.merged = b"".join([encode_frame(yjs.encode_update(update)) for update in merged(batch)])
     return encoded.merged
 
 
