@@ -28,7 +28,7 @@ LARGE_BYTES = 64 * 1024
 class Batch:
     """Edits that leave together: one object for all who have the document open, authors included."""
 
-    __slots__ = ("encoded", "infos", "own", "seq", "size_bytes", "updates")
+    __slots__ = ("encoded", "infos", "is_large", "own", "seq", "size_bytes", "updates")
 
     def __init__(
         self, seq: int, updates: tuple[bytes, ...], infos: Sequence[UpdateInfo], own: "Mapping[Session, Sequence[int]]"
@@ -39,13 +39,10 @@ class Batch:
         self.infos = infos
         self.own = own
         self.size_bytes = sum(map(len, updates))
+        self.is_large = self.size_bytes > LARGE_BYTES and max(map(len, updates)) > LARGE_BYTES
+        """Whether any of its edits is."""
         self.encoded: dict[str, Any] = {}
         """What a dialect made of it, kept by the dialect's name, so that it is encoded once for all readers."""
-
-    @property
-    def is_large(self) -> bool:
-        """Whether any of its edits is."""
-        return self.size_bytes > LARGE_BYTES and max(map(len, self.updates)) > LARGE_BYTES
 
     def without(self, session: "Session") -> Sequence[bytes]:
         """What is not the session's own; for several sessions of a batch that is not large a `Row` takes less."""

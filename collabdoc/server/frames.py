@@ -34,18 +34,18 @@ class FrameError(Exception):
 class _LargePayload:
     """What has come of one."""
 
-    __slots__ = ("_mask", "first", "left", "pieces")
+    __slots__ = ("_mask", "first", "left", "payload")
 
     def __init__(self, first: int, mask: bytes, left: int) -> None:
         self.first = first
         self._mask = mask
         self.left = left
-        self.pieces: list[bytes] = []
+        self.payload = bytearray()  # and no list: a peer may send it byte by byte
 
     def take(self, data: bytes) -> bytes:
         """What is behind it in these bytes."""
         piece = data[: self.left]
-        self.pieces.append(unmask(self._mask, piece))
+        self.payload += unmask(self._mask, piece)
         self.left -= len(piece)
         turn = len(piece) % len(self._mask)
         self._mask = self._mask[turn:] + self._mask[:turn]
@@ -82,7 +82,7 @@ class FrameReader:
             if large.left:
                 return
             self._large = None
-            if (message := self._take(large.first, b"".join(large.pieces))) is not None:
+            if (message := self._take(large.first, bytes(large.payload))) is not None:
                 yield message
         position, end = 0, len(data)
         while end - position >= 2:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 import struct
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -91,6 +92,18 @@ def test_a_large_frame_is_unmasked_as_it_comes_whatever_the_pieces(opcode: int) 
                 pieces.append(traffic[at : at + size])
                 at += size
             assert read(*pieces, limit=300_000) == expected
+
+
+def test_a_large_frame_takes_no_more_memory_than_its_size_however_it_comes() -> None:
+    traffic = frame(BINARY, bytes(300_000))
+    reader = FrameReader(300_000)
+    tracemalloc.start()
+    for at in range(len(traffic) - 1):
+        assert not list(reader.feed(traffic[at : at + 1]))
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 500_000
+    assert list(reader.feed(traffic[-1:])) == [(BINARY, bytes(300_000))]
 
 
 def test_large_frames_are_fragments_as_small_ones_are() -> None:
