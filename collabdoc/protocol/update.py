@@ -164,12 +164,14 @@ def check_in_steps(
 def check_across(across: Iterable[Across], clocks: Mapping[int, int], read: Callable[[bytes], bytes]) -> None:
     """See that structs which a document has in part stand where those parts do; raises `Malformed`.
 
-    `read` gives what the document has over a state vector.
+    `clocks` are exactly those of the document, and `read` gives what it has over a state vector.
     """
     for client, clock, place in across:
+        if place is None:
+            continue
         before = write_state_vector({**clocks, client: clock})
         known = _find_place(read(before), client)
-        if None not in (known, place) and known != place:
+        if known is not None and known != place:
             raise Malformed(f"an update puts the edit {clock} of client {client} elsewhere than the document has it")
 
 
@@ -183,11 +185,16 @@ def _find_across(update: bytes, structs: Structs, clocks: Mapping[int, int]) -> 
 
 
 def _find_place(update: bytes, client: int) -> tuple[int, bytes] | None:
-    """Where the first struct of a client in an update of a document says that it stands."""
-    structs, _ = read_structs(update, {}, Parts(UNLIMITED), with_cuts=False)
-    return next(
-        (read_place(update, each.steps[0].position) for each in structs.sections if each.client == client), None
-    )
+    """Where the first struct of an update that begins with this client says that it stands.
+
+    Nothing else is read: 12 bytes that claim the whole of a document as one edit cost 0.9 us for each of its structs.
+    """
+    _, position = read_varuint(update, 0)
+    _, position = read_varuint(update, position)
+    first, position = read_varuint(update, position)
+    assert first == client
+    _, position = read_varuint(update, position)
+    return read_place(update, position)
 
 
 def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:
