@@ -1,14 +1,16 @@
 """A document out of what the store has of it: first its room, and behind what that can tell already the rest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from collabdoc.config import Limits
 from collabdoc.document import AT_ONCE_BYTES, EMPTY_UPDATE, Document
+from collabdoc.errors import NoSuchDocument
 from collabdoc.guard import Guard
 from collabdoc.lane import Lane
 from collabdoc.openings import AtRest
+from collabdoc.reader import Reader
 from collabdoc.room import Room
-from collabdoc.store.base import Loaded
+from collabdoc.store.base import Loaded, Store
 
 
 def make_room(loaded: Loaded, guard: Guard, limits: Limits, *, server: str, refusal: Callable[[], str | None]) -> Room:
@@ -28,10 +30,22 @@ def make_room(loaded: Loaded, guard: Guard, limits: Limits, *, server: str, refu
     )
 
 
-async def load_document(loaded: Loaded, guard: Guard, lane: Lane) -> tuple[Document, int]:
+async def find_again(room: Room, store: Store, reader: Reader) -> tuple[Loaded, Sequence[bytes]]:
+    """What the store has of a room's document, and what is on its way there: to wait for that took up to 60 ms.
+
+    Meanwhile the room takes nothing. Raises `NoSuchDocument`, and what the store raises.
+    """
+    seq, on_its_way = room.committed_seq, room.uncommitted.updates
+    loaded = await reader.call(lambda: store.load(room.name))
+    if loaded is None:
+        raise NoSuchDocument("there is no such document")
+    return loaded, on_its_way[loaded.row.seq - seq :]  # some may have come there, and were not reported yet
+
+
+async def load_document(loaded: Loaded, on_its_way: Sequence[bytes], guard: Guard, lane: Lane) -> tuple[Document, int]:
     """The document and its size in bytes, over several turns of the loop where that is much."""
     snapshot = loaded.snapshot or EMPTY_UPDATE
-    updates = [entry.update for entry in loaded.tail]
+    updates = [*(entry.update for entry in loaded.tail), *on_its_way]
     document = Document()
     await lane.run(guard.read_in_steps(document.load(snapshot, updates)))
     return document, len(snapshot) + sum(map(len, updates))

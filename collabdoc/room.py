@@ -84,7 +84,7 @@ class Room:
         self._openings = Openings(limits)
         self._meta_due = False
         self._gathered: list[Edit] = []
-        self._uncommitted = Uncommitted()
+        self.uncommitted = Uncommitted()
         self._present_changed: set[int] = set()
         self.was_slow = False
         """Whether an edit took long: then those of newcomers are left to `take_held` until one does not."""
@@ -96,7 +96,7 @@ class Room:
 
     @property
     def has_uncommitted(self) -> bool:
-        return bool(self._uncommitted)
+        return bool(self.uncommitted)
 
     @property
     def is_taking(self) -> bool:
@@ -193,7 +193,7 @@ class Room:
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
-        self._recent.extend(self._uncommitted.commit(count))
+        self._recent.extend(self.uncommitted.commit(count))
         self.committed_seq = last_seq
 
     def opened(self, session: Session, opening: Open) -> Opened | None:
@@ -209,7 +209,7 @@ class Room:
         return self._read(session, read, state_vector)
 
     def reload(self, document: Document, *, size_bytes: int) -> None:
-        """Go on with a copy that was just loaded, after everything gathered was committed."""
+        """Go on with a copy that was just loaded, of all that was taken."""
         self.state = transition(self.state, "loaded")
         self._document, self._at_rest = document, None
         self.size_bytes = size_bytes
@@ -270,7 +270,7 @@ class Room:
             if missed is None:
                 update = self._openings.lacking(opening.state_vector, document)
             else:
-                newest = self._uncommitted.updates
+                newest = self.uncommitted.updates
                 update = self._openings.get(opening.seq, lambda: merge(missed + newest))
         return Opened(
             *(session.channel, self.epoch, session.mode, self.committed_seq, missed is not None, self._server),
@@ -368,7 +368,7 @@ class Room:
             self._openings.forget()
             self.size_bytes += len(edit.update)
             self._gathered.append(edit)
-        self._uncommitted.put(edit, is_new=is_new)
+        self.uncommitted.put(edit, is_new=is_new)
 
     def _take_meta(self) -> Meta | None:
         if self.state not in READABLE:

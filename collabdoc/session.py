@@ -21,11 +21,14 @@ from collabdoc.protocol.update import UpdateInfo, state_vector_before
 if TYPE_CHECKING:
     from collabdoc.room import Room
 
+LARGE_BYTES = 64 * 1024
+"""An edit that has more is copied as seldom as can be: each copy of 8 MiB holds the loop up for 3 to 5 ms."""
+
 
 class Batch:
     """Edits that leave together: one object for all who have the document open, authors included."""
 
-    __slots__ = ("encoded", "infos", "own", "seq", "size_bytes", "updates")
+    __slots__ = ("encoded", "infos", "is_large", "own", "seq", "size_bytes", "updates")
 
     def __init__(
         self, seq: int, updates: tuple[bytes, ...], infos: Sequence[UpdateInfo], own: "Mapping[Session, Sequence[int]]"
@@ -36,8 +39,15 @@ class Batch:
         self.infos = infos
         self.own = own
         self.size_bytes = sum(map(len, updates))
+        self.is_large = self.size_bytes > LARGE_BYTES and max(map(len, updates)) > LARGE_BYTES
+        """Whether any of its edits is."""
         self.encoded: dict[str, Any] = {}
         """What a dialect made of it, kept by the dialect's name, so that it is encoded once for all readers."""
+
+    def without(self, session: "Session") -> Sequence[bytes]:
+        """What is not the session's own; for several sessions of a batch that is not large a `Row` takes less."""
+        own = self.own.get(session)
+        return self.updates if own is None else [each for place, each in enumerate(self.updates) if place not in own]
 
     def is_news_to(self, session: "Session") -> bool:
         """Whether any of it is not the session's own."""

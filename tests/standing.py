@@ -16,7 +16,7 @@ from collabdoc.steps import Steps
 WATCHED = ("-m", "tests.standing", "serve")
 STILL = "stand still"
 
-_apply, _load_in_steps = document.Document._apply, document._load_in_steps
+_apply, _load_in_steps = document._apply, document._load_in_steps
 
 
 def _stand_still_over(content: bytes) -> None:
@@ -24,9 +24,9 @@ def _stand_still_over(content: bytes) -> None:
         time.sleep(1)
 
 
-def _apply_or_not(self: document.Document, update: bytes) -> None:
+def _apply_or_not(doc: Doc[Any], update: bytes) -> None:
     _stand_still_over(update)
-    _apply(self, update)
+    _apply(doc, update)
 
 
 def _load_or_not(doc: Doc[Any], snapshot: bytes, tail: Iterable[bytes], *, in_one_go: bool = False) -> Steps[None]:
@@ -35,6 +35,6 @@ def _load_or_not(doc: Doc[Any], snapshot: bytes, tail: Iterable[bytes], *, in_on
 
 
 if __name__ == "__main__":
-    document.Document._apply = _apply_or_not  # type: ignore[method-assign]
+    document._apply = _apply_or_not
     document._load_in_steps = _load_or_not
     main()

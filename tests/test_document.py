@@ -19,10 +19,10 @@ from collabdoc.document import (
     make_update,
     merge,
 )
-from collabdoc.errors import CollabdocError, DocumentBroken, MissingDependencies
+from collabdoc.errors import CollabdocError, DocumentBroken, Malformed, MissingDependencies
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
 from collabdoc.protocol.update import has_structs, state_vector_before
-from tests.protocol.crafting import after, first, garbage, section, update
+from tests.protocol.crafting import after, first, garbage, section, string, uint, update
 
 
 class Typist:
@@ -512,3 +512,38 @@ def test_an_observer_that_fails_does_not_keep_a_replica_from_what_others_do(capl
     replica.apply(make_update(lambda doc: doc.get("content", type=Text).insert(0, "b")))
     assert set(str(replica.text())) == {"a", "b"}
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_of_a_document_that_an_edit_claims_whole_only_the_beginning_is_read() -> None:
+    structs = 20_000
+    before = (b"\x44\x01" + uint(number) + b"\x01a" for number in range(structs - 1))
+    document = Document(update(section(1, 0, first("a"), *before)))
+    claims = [
+        update(section(1, 0, b"\x01\x01\x01u" + uint(structs + 1))),
+        update(section(1, 0, garbage(structs + 1))),
+        update(section(1, 5, b"\x41\x01\x04" + uint(structs))),
+    ]
+    for claim, is_taken in zip(claims, (False, True, True), strict=True):
+        began_s = time.thread_time()
+        if is_taken:
+            document.check(claim)
+        else:
+            with pytest.raises(Malformed, match="elsewhere"):
+                document.check(claim)
+        assert time.thread_time() - began_s < 0.01  # when all of it was read, 0.018 s
+
+
+def test_what_an_edit_has_in_part_is_compared_while_another_is_half_taken() -> None:
+    document = Document(update(section(1, 0, first("abc"))))
+    large = update(section(9, 0, first("x"), *(b"\x44\x09" + uint(number) + b"\x01x" for number in range(300))))
+    info = document.check(large)
+    pieces = iter(info.cut(large))
+    document.apply_piece(next(pieces), info)
+    good = update(section(1, 0, first("abcd")))
+    document.apply(good, document.check(good))
+    with pytest.raises(Malformed, match="elsewhere"):
+        document.check(update(section(1, 3, b"\x84\x01\x00" + string("de"))))
+    for piece in pieces:
+        document.apply_piece(piece, info)
+    assert document.end_pieces(info, deleted=False)
+    assert document.clocks == {1: 4, 9: 301}

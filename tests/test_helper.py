@@ -6,6 +6,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pycrdt import Text
 
 from collabdoc.document import EMPTY_UPDATE, compact, make_meta, make_update
 from collabdoc.errors import HelperError
-from collabdoc.helper import Helper
+from collabdoc.helper import Helper, _cut
 from tests.protocol.crafting import first, section, update
 
 MIB = 1024 * 1024
@@ -85,6 +86,31 @@ def test_what_a_task_took_is_not_kept_for_the_next_one() -> None:
         async with asyncio.timeout(5):  # it does that behind the answer
             while own_memory_bytes(helper._process.pid) > before + 4 * MIB:
                 await asyncio.sleep(0.01)
+
+    run(story)
+
+
+def test_it_is_given_much_in_pieces_for_which_others_need_not_wait() -> None:
+    small, large = [bytes([number]) * 1000 for number in range(200)], bytes(range(256)) * 1000
+    for contents in ([], [b""], small, [large], [b"", large, *small, large[:-1], b"", large]):
+        pieces = list(_cut(contents))
+        assert b"".join(pieces) == b"".join(contents)
+        assert max(map(len, pieces)) <= 64 * 1024
+        assert len(pieces) <= 2 + len(b"".join(contents)) // (32 * 1024)
+
+
+def test_the_loop_goes_round_while_much_goes_there_and_back() -> None:
+    async def story(helper: Helper) -> None:
+        large = typed("x" * (20 * MIB))
+        assert await works(helper)
+        task = asyncio.ensure_future(helper.compact(large, []))
+        longest_s = 0.0
+        while not task.done():
+            began_s = time.thread_time()
+            await asyncio.sleep(0)
+            longest_s = max(longest_s, time.thread_time() - began_s)
+        assert await task == large
+        assert longest_s < 0.01  # in one go 0.05 s and more
 
     run(story)
 
@@ -180,8 +206,8 @@ def test_a_helper_whose_server_is_gone_ends_by_itself() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    task = msgpack.packb(["compact", [TYPED, [ENDLESS]]])
-    process.communicate(struct.pack(">I", len(task)) + task, timeout=20)
+    task = msgpack.packb(["compact", [len(TYPED), len(ENDLESS)], []])
+    process.communicate(struct.pack(">I", len(task)) + task + TYPED + ENDLESS, timeout=20)
     assert process.returncode == -signal.SIGALRM
 
 

@@ -1,11 +1,12 @@
 """Long work in slices: one a turn of the loop, everybody else between two, and a rest after what took long."""
 
 import asyncio
+import socket
 from contextlib import suppress
 
 import pytest
 
-from collabdoc.lane import LONG_S, SLICE_S, Lane
+from collabdoc.lane import LONG_S, SHORTEST_SLICE_S, SLICE_S, Lane
 from collabdoc.steps import Steps
 
 pytestmark = pytest.mark.gen_test(timeout=30)
@@ -33,13 +34,51 @@ def work(name: str, steps: int, done: list[str], clock: Clock, step_s: float) ->
 async def test_between_two_slices_others_have_their_turn() -> None:
     clock, done = Clock(), list[str]()
     lane = Lane(monotonic=clock, cpu_s=Clock())
-    long = lane.start(work("long", 6, done, clock, SLICE_S / 2))
+    long = lane.start(work("long", 6, done, clock, SHORTEST_SLICE_S / 2))
     while not long.done():
         done.append("turn")
         await asyncio.sleep(0)
     slices = " ".join(done).split("turn")
     assert max(part.count("long") for part in slices) == 2
     assert done.count("long") == 6
+
+
+@pytest.mark.parametrize(("took_ms", "slice_ms"), [(0, 1), (0.5, 1), (3, 3), (5, 5), (50, 5)])
+async def test_a_slice_is_about_as_long_as_others_took(took_ms: float, slice_ms: float) -> None:
+    clock, done = Clock(), list[str]()
+    lane = Lane(monotonic=clock, cpu_s=Clock())
+    long = lane.start(work("long", 1000, done, clock, 0.0001))
+    slices, before = [], 0
+    while not long.done():
+        await asyncio.sleep(0)
+        if len(done) > before:
+            slices.append(len(done) - before)
+            before = len(done)
+            clock.now_s += took_ms / 1000
+    assert set(slices[1:-1]) <= {10 * slice_ms, 10 * slice_ms + 1}
+    assert slices[0] in (10, 11), "nothing is known of others yet"
+
+
+async def test_what_was_just_read_goes_out_before_the_next_slice() -> None:
+    clock, done = Clock(), list[str]()
+    loop, lane = asyncio.get_running_loop(), Lane(monotonic=clock, cpu_s=Clock())
+    here, there = socket.socketpair()
+    with here, there:
+
+        def read() -> None:
+            done.append(here.recv(1).decode())
+            loop.call_soon(done.append, "sent")
+
+        loop.add_reader(here, read)
+        long = lane.start(work("slice", 100, done, clock, SLICE_S))
+        while done.count("slice") < 50:
+            await asyncio.sleep(0)
+            if len(done) % 3 == 0:
+                there.send(b"r")
+        loop.remove_reader(here)
+        await long
+    said = " ".join(done)
+    assert said.count("r sent") == said.count("r") > 10
 
 
 async def test_who_has_more_to_do_takes_turns() -> None:
@@ -53,8 +92,8 @@ async def test_much_that_is_short_is_one_slice() -> None:
     clock, done = Clock(), list[str]()
     lane = Lane(monotonic=clock, cpu_s=Clock())
     many = [lane.start(work("short", 1, done, clock, 0.0)) for _ in range(100)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
     assert all(each.done() for each in many)
 
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import gc
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.config import Limits
-from collabdoc.document import Document, compact
+from collabdoc.document import EMPTY_UPDATE, Document, compact
 from collabdoc.errors import (
     DocumentBroken,
     HelperError,
@@ -26,6 +28,7 @@ from collabdoc.errors import (
 from collabdoc.helper import Helper
 from collabdoc.lane import Lane
 from collabdoc.life import State
+from collabdoc.loading import find_again
 from collabdoc.protocol.messages import Closed, Open, Saved, Update
 from collabdoc.quarantine import Quarantine
 from collabdoc.reader import Reader
@@ -73,7 +76,13 @@ class _Store(SqliteStore):
     refuses_to_append = False
     refuses_to_delete = False
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.gate = threading.Event()
+        self.gate.set()
+
     def append(self, appends: Sequence[Append]) -> list[int | None]:
+        self.gate.wait()
         if self.stops:
             raise StoreStopped("the disk did not confirm a write")
         if self.refuses_to_append:
@@ -157,7 +166,10 @@ async def house(folder: Path, **limits: float) -> AsyncIterator[House]:
             monotonic=lambda: built.now_s,
         ) as built.rooms,
     ):
-        yield built
+        try:
+            yield built
+        finally:
+            built.store.gate.set()  # for its thread, which is waited for
     built.store.close()
 
 
@@ -434,6 +446,43 @@ async def test_after_pycrdt_failed_the_room_goes_on_with_what_is_committed(tmp_p
         assert built.rooms._slots["a"].room is room
         loaded = built.loaded("a")
         assert sorted(text_of(*(entry.update for entry in loaded.tail))) == ["a", "b", "c"]
+
+
+async def test_a_room_is_loaded_anew_without_waiting_for_the_disk(tmp_path: Path) -> None:
+    async with house(tmp_path) as built:
+        session = await built.join("a")
+        await built.types(session, "a")
+        room = built.rooms._slots["a"].room
+        built.store.gate.clear()
+        for number, text in enumerate("bc", 2):
+            built.rooms.receive(session, Update(1, number, typed(text, client_id=number)))
+        await asyncio.sleep(0.01)
+        room._break()
+        built.rooms.schedule(room)
+        while room.state is State.LOADING:
+            await asyncio.sleep(0)
+        assert sorted(text_of(room._document.diff(b"\x00"))) == ["a", "b", "c"]
+        assert room.has_uncommitted
+        assert room.size_bytes == len(EMPTY_UPDATE) + 3 * len(typed("a", client_id=1))
+        built.store.gate.set()
+        await built.types(session, "d")
+        assert sorted(text_of(*(entry.update for entry in built.loaded("a").tail))) == ["a", "b", "c", "d"]
+
+
+async def test_what_came_to_the_store_but_is_not_reported_yet_is_not_loaded_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as built, Reader() as reader:
+        session = await built.join("a")
+        await built.types(session, "a")
+        room, loaded = built.rooms._slots["a"].room, built.loaded("a")
+        edits = [typed(text, client_id=number) for number, text in enumerate("bc", 2)]
+        for number, edit in enumerate(edits, 2):
+            room.receive(session, Update(1, number, edit))
+        for came in (0, 1, 2):
+            ahead = replace(loaded, row=replace(loaded.row, seq=loaded.row.seq + came))
+            monkeypatch.setattr(built.store, "load", lambda _, ahead=ahead: ahead)
+            assert await find_again(room, built.store, reader) == (ahead, edits[came:])
 
 
 async def test_a_room_that_fails_during_a_snapshot_is_loaded_anew_after_it(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
 """
 
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 from typing import Any
 
@@ -116,15 +117,10 @@ def encode_client(message: ClientMessage) -> bytes:
 def encode_server(message: ServerMessage) -> bytes:
     """Write one frame as the server does."""
     match message:
-        case Opened(channel, epoch, mode, seq, resumed, server, state_vector, update, encoding):
-            info = {"epoch": epoch, "mode": mode, "seq": seq, "resumed": resumed, "server": server}
-            if encoding is not None:
-                info["encoding"] = encoding
-            return _pack([_OPENED, channel, info, state_vector, update])
+        case Opened() | Updates():
+            return b"".join(encode_news(message))
         case Closed(channel, code, reason):
             return _pack([_CLOSED, channel, code, reason])
-        case Updates(channel, seq, updates):
-            return b"".join((encode_updates_head(channel, seq, len(updates)), *map(pack_update, updates)))
         case Awareness(channel, awareness):
             return _pack([_AWARENESS, channel, awareness])
         case Pong(nonce):
@@ -137,6 +133,19 @@ def encode_server(message: ServerMessage) -> bytes:
             return _pack([_GOAWAY, retry_after_ms, reason])
 
 
+def encode_news(message: Opened | Updates) -> list[bytes]:
+    """What may be large, in parts of which the updates are those of the message: each copy of 8 MiB takes 3 ms."""
+    match message:
+        case Opened(channel, epoch, mode, seq, resumed, server, state_vector, update, encoding):
+            info = {"epoch": epoch, "mode": mode, "seq": seq, "resumed": resumed, "server": server}
+            if encoding is not None:
+                info["encoding"] = encoding
+            head = b"".join((_array_head(5), _pack(_OPENED), _pack(channel), _pack(info), _pack(state_vector)))
+            return [head, *split_updates([update])]
+        case Updates(channel, seq, updates):
+            return [encode_updates_head(channel, seq, len(updates)), *split_updates(updates)]
+
+
 def encode_updates_head(channel: int, seq: int, count: int) -> bytes:
     """What an UPDATE frame begins with; behind it come so many updates that went through `pack_update`."""
     return b"".join((_UPDATE_HEAD, _pack(channel), _pack(seq), _array_head(count)))
@@ -145,6 +154,15 @@ def encode_updates_head(channel: int, seq: int, count: int) -> bytes:
 def pack_update(update: bytes) -> bytes:
     """An update as it stands in a frame: once for all who get it."""
     return _pack(update)
+
+
+def split_updates(updates: Iterable[bytes]) -> Iterator[bytes]:
+    """As they stand in a frame, uncopied: before each what says how long it is."""
+    for update in updates:
+        length = len(update)
+        first = 0xC4 if length < 2**8 else 0xC5 if length < 2**16 else 0xC6
+        yield bytes([first]) + length.to_bytes(_BIN_WIDTHS[first], "big")
+        yield update
 
 
 def decode_server(frame: bytes) -> ServerMessage | None:

@@ -6,14 +6,13 @@ stranger, some 1.5 us a struct: hence the few things that are written out in it,
 Source of the format: yjs `UpdateEncoderV1` / `readClientsStructRefs`, and yrs 0.2x for what it reads differently.
 """
 
-import re
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from collabdoc.errors import Malformed
 from collabdoc.protocol.lib0 import read_bytes, read_string, read_varuint, write_varuint
+from collabdoc.protocol.texts import LONG_TEXT_BYTES, Halves, read_long_text, read_text
 from collabdoc.protocol.values import UNLIMITED, Parts, skip_any, skip_json
 from collabdoc.steps import Steps
 
@@ -31,7 +30,6 @@ _XML_ELEMENT, _XML_HOOK, _XML_TEXT = 3, 5, 6
 _WITHOUT_PARENT = (_GC, _SKIP)
 _REFERENCES = ((), (0,), (1,), (1, 0))
 """By the first two bits of a struct: for its origin and its right origin, where that is cut for it (1: the origin)."""
-_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 Id = tuple[int, int]
 """Client and clock."""
@@ -82,12 +80,15 @@ class Structs:
     """Whether there is nothing but text and its formats, so that no entry of a map is set."""
     waits: bool = False
     """Whether any of them refers to another section's, beyond what the document has."""
-    halves: "dict[int, array[int]]" = field(default_factory=dict)
-    """Client -> the clocks, ascending, at which the second half of a surrogate pair stands."""
+    halves: Halves = field(default_factory=dict)
     cuts: list[Id] = field(default_factory=list)
     """The clocks before which a client's text is cut, as far as they were asked for."""
     nans: list[tuple[int, bytes, int]] = field(default_factory=list)
     """Structs of several values with a NaN, each a step: where it begins, its client as it is encoded, its clock."""
+    texts: dict[int, int] | None = None
+    """How long the long texts are that were read by themselves, by where they begin; None: all is read in one go."""
+    unread: tuple[int, int, int] | None = None
+    """The next long text: how many structs of the section come before, and between which bytes it stands."""
     missing: list[str] = field(default_factory=list)
     subdocument: Id | None = None
     """One that the document lacks."""
@@ -153,17 +154,24 @@ def read_head(update: bytes, position: int) -> tuple[bytes, int]:
 def read_structs_in_steps(
     update: bytes, clocks: Mapping[int, int], parts: Parts, *, with_cuts: bool, step_jumps: int = UNLIMITED
 ) -> Steps[tuple[Structs, int]]:
-    """The same in short steps, which take longer where there are few structs."""
+    """The same in short steps; so is a long text. Other values, however long, are read in one go."""
     structs = Structs(step_jumps)
+    structs.texts = texts = {}
     count, position = read_varuint(update, 0)
     parts.take(_SECTION_PARTS * count)
     for number in range(1, count + 1):
         section, own, position = _begin_section(update, position, structs, clocks, parts)
-        for first in range(0, section.count, _TURN_STRUCTS):
+        first = 0
+        while first < section.count:
             if first or number % _TURN_STRUCTS == 0:
                 yield
             some = range(first, min(first + _TURN_STRUCTS, section.count))
             position = _read_some(update, position, own, some, section, structs, clocks, parts, with_cuts=with_cuts)
+            first = some.stop
+            if structs.unread is not None:
+                (first, begin, end), structs.unread = structs.unread, None
+                text = read_long_text(update, begin, end, section.client, section.end, structs.halves)
+                texts[begin] = yield from text
         section.end_position = position
     return structs, position
 
@@ -253,12 +261,21 @@ def _read_some(
                 length, position = read_varuint(update, position)
             if length == 0:
                 raise Malformed("a struct holds an empty string")
-            text = update[position : position + length]
-            position += length
-            if not text.isascii():
-                length = _read_text(text, client, clock, structs)
-            if position > len(update):
-                raise IndexError
+            if length > LONG_TEXT_BYTES and structs.texts is not None:
+                text_at, position = position, position + length
+                if position > len(update):
+                    raise IndexError
+                if text_at not in structs.texts:
+                    structs.unread, position = (number, text_at, position), begin
+                    break
+                length = structs.texts[text_at]
+            else:
+                text = update[position : position + length]
+                position += length
+                if not text.isascii():
+                    length = read_text(text, client, clock, structs.halves)
+                if position > len(update):
+                    raise IndexError
         elif content in _WITHOUT_PARENT:
             if info != content:
                 raise Malformed(f"a struct has the info byte {info:#04x}, expected {content:#04x}")
@@ -292,18 +309,6 @@ def _read_some(
     section.end = clock
     section.jumps = structs.jumps = jumps
     return position
-
-
-def _read_text(data: bytes, client: int, clock: int, structs: Structs) -> int:
-    """The length of a text in UTF-16 units; where it holds surrogate pairs is noted."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise Malformed(f"a string is not UTF-8: {error.reason}") from None
-    halves = [match.start() + before for before, match in enumerate(_ASTRAL.finditer(text), clock + 1)]
-    if halves:
-        structs.halves.setdefault(client, array("I")).extend(halves)
-    return len(text) + len(halves)
 
 
 def _read_id(update: bytes, position: int) -> tuple[int, int, int]:

@@ -52,14 +52,16 @@ Pairs = Mapping[int, Sequence[int]]
 """Client -> the clocks, ascending, at which the second half of a surrogate pair stands."""
 
 _ASTRAL_UTF8 = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
-_EACH_ASTRAL_UTF8 = [re.compile(rb"%c[\x80-\xbf]{3}" % lead) for lead in range(0xF0, 0xF5)]
-"""One for each lead: a literal is searched for ten times as fast as a class of bytes."""
+_EACH_ASTRAL_UTF8 = [(lead, re.compile(rb"%c[\x80-\xbf]{3}" % lead)) for lead in range(0xF0, 0xF5)]
+"""One for each lead: a byte is searched for ten times as fast as one of a class."""
 _WHOLE_JUMPS = bytes([WHOLE_JUMPS])
 _WHOLE_BYTES = 2 * WHOLE_RANGES
 """No more ranges are deleted by an update of no more: none is shorter than 2 bytes."""
 _TAKEN_PARTS = 10_000_000
 """What is larger is loaded in one go: to plan it would take more memory than to have it."""
 _STEP_CUTS = 1_000
+_STEP_BYTES = 256 * 1024
+"""So many are searched for surrogate pairs in one step."""
 _SHORT_BYTES = 1_000
 """What has fewer is read in one step."""
 _RANGE_PARTS = 2
@@ -117,7 +119,7 @@ def check_in_steps(
     try:
         structs, position = Structs(), 1
         if update[0]:
-            with_cuts = bool(pairs) or _has_pairs(update)
+            with_cuts = bool(pairs) or (yield from _has_pairs(update))
             if len(update) < _SHORT_BYTES:
                 structs, position = read_structs(update, clocks, parts, with_cuts=with_cuts, step_jumps=step_jumps)
             else:
@@ -162,12 +164,14 @@ def check_in_steps(
 def check_across(across: Iterable[Across], clocks: Mapping[int, int], read: Callable[[bytes], bytes]) -> None:
     """See that structs which a document has in part stand where those parts do; raises `Malformed`.
 
-    `read` gives what the document has over a state vector.
+    `clocks` are exactly those of the document, and `read` gives what it has over a state vector.
     """
     for client, clock, place in across:
+        if place is None:
+            continue
         before = write_state_vector({**clocks, client: clock})
         known = _find_place(read(before), client)
-        if None not in (known, place) and known != place:
+        if known is not None and known != place:
             raise Malformed(f"an update puts the edit {clock} of client {client} elsewhere than the document has it")
 
 
@@ -181,11 +185,16 @@ def _find_across(update: bytes, structs: Structs, clocks: Mapping[int, int]) -> 
 
 
 def _find_place(update: bytes, client: int) -> tuple[int, bytes] | None:
-    """Where the first struct of a client in an update of a document says that it stands."""
-    structs, _ = read_structs(update, {}, Parts(UNLIMITED), with_cuts=False)
-    return next(
-        (read_place(update, each.steps[0].position) for each in structs.sections if each.client == client), None
-    )
+    """Where the first struct of an update that begins with this client says that it stands.
+
+    Nothing else is read: 12 bytes that claim the whole of a document as one edit cost 0.9 us for each of its structs.
+    """
+    _, position = read_varuint(update, 0)
+    _, position = read_varuint(update, position)
+    first, position = read_varuint(update, position)
+    assert first == client
+    _, position = read_varuint(update, position)
+    return read_place(update, position)
 
 
 def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:
@@ -238,7 +247,7 @@ def plan_taken(update: bytes, clocks: Mapping[int, int], *, step_jumps: int | No
 
 def find_pairs(update: bytes) -> Steps[Pairs]:
     """Where the structs of an update that was taken hold surrogate pairs, in short steps."""
-    if not _has_pairs(update):
+    if not (yield from _has_pairs(update)):
         return {}
     try:
         structs, _ = yield from read_structs_in_steps(update, {}, Parts(UNLIMITED), with_cuts=False)
@@ -247,10 +256,17 @@ def find_pairs(update: bytes) -> Steps[Pairs]:
     return structs.halves
 
 
-def _has_pairs(update: bytes) -> bool:
+def _has_pairs(update: bytes) -> Steps[bool]:
     if len(update) < _SHORT_BYTES:
         return bool(_ASTRAL_UTF8.search(update))
-    return any(pattern.search(update) for pattern in _EACH_ASTRAL_UTF8)
+    for start in range(0, len(update), _STEP_BYTES):
+        if start:
+            yield
+        stop = start + _STEP_BYTES
+        for lead, pattern in _EACH_ASTRAL_UTF8:
+            if (found := update.find(lead, start, stop)) >= 0 and pattern.search(update, found, stop + 3):
+                return True
+    return False
 
 
 def _read_deletes(

@@ -17,6 +17,8 @@ _PLAIN = frozenset(("true", "false", "null", '""'))
 """What most formats of text hold."""
 _MAYBE_INFINITE = re.compile(r"(?<![0-9])[0-9]{100}|[eE]\+?[0-9]{2}")
 """Whatever does not match is less than 10^109."""
+_LONG_CHARACTERS = 64 * 1024
+"""What is longer is not searched: 8 MiB took 0.3 s, and the wary decoder takes 0.06 s for as many numbers as may be."""
 _BRACKET = re.compile(r'[][{}]|"(?:[^"\\]++|\\.)*+"')
 """And each string whole: brackets within are text."""
 
@@ -44,7 +46,7 @@ def skip_json(update: bytes, position: int, parts: Parts) -> int:
         return position
     nested = text.count("[") + text.count("{")
     parts.take(nested + text.count(","))
-    decoder = _WARY_DECODER if _MAYBE_INFINITE.search(text) else _DECODER
+    decoder = _WARY_DECODER if len(text) > _LONG_CHARACTERS or _MAYBE_INFINITE.search(text) else _DECODER
     try:
         value = decoder.decode(text)
         if "\\u" in text:

@@ -4,7 +4,7 @@ Source: the y-protocols project's PROTOCOL.md, `sync.js`, `awareness.js` and `au
 """
 
 from collabdoc.errors import Malformed
-from collabdoc.protocol.lib0 import read_bytes, read_varuint, write_bytes
+from collabdoc.protocol.lib0 import read_bytes, read_varuint, write_varuint
 from collabdoc.protocol.messages import Awareness, QueryAwareness, Sync, Update
 
 CHANNEL = 1
@@ -67,5 +67,5 @@ def encode_denied(reason: str) -> bytes:
 
 def _encode(head: bytes, payload: bytes) -> bytes:
     out = bytearray(head)
-    write_bytes(out, payload)
-    return bytes(out)
+    write_varuint(out, len(payload))
+    return b"".join((out, payload))

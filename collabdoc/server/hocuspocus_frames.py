@@ -3,22 +3,24 @@
 Providers of one document have the same address, but for those that asked for one of their own.
 """
 
-from collabdoc.document import merge
+from collections.abc import Sequence
+
 from collabdoc.protocol import hocuspocus
 from collabdoc.server.frames import encode_frame
+from collabdoc.server.yjs_frames import merged
 from collabdoc.session import Announcement, Batch, Row, Session
 
 
 class _EncodedBatch:
     """A batch in this dialect, by what frames to an address begin with; each made when first asked for."""
 
-    __slots__ = ("each", "merged", "update")
+    __slots__ = ("each", "merged", "updates")
 
     def __init__(self) -> None:
-        self.update: bytes | None = None
-        """All of it in one update."""
+        self.updates: Sequence[bytes] | None = None
+        """All of it, merged."""
         self.merged: dict[bytes, bytes] = {}
-        """The same in a frame."""
+        """The same in frames."""
         self.each: dict[bytes, Row] = {}
         """A frame for each update, of which every author gets its own choice: merging anew for each would cost more."""
 
@@ -29,6 +31,8 @@ def frame_batch(head: bytes, session: Session, batch: Batch) -> bytes:
     if encoded is None:
         encoded = batch.encoded["hocuspocus"] = _EncodedBatch()
     own = batch.own.get(session)
+    if own is not None and batch.is_large:
+        return b"".join(encode_frame(hocuspocus.encode_update(head, update)) for update in batch.without(session))
     if own is not None:
         each = encoded.each.get(head)
         if each is None:
@@ -38,9 +42,10 @@ def frame_batch(head: bytes, session: Session, batch: Batch) -> bytes:
         return b"".join(each.without(own))
     frame = encoded.merged.get(head)
     if frame is None:
-        if encoded.update is None:
-            encoded.update = merge(batch.updates)
-        frame = encoded.merged[head] = encode_frame(hocuspocus.encode_update(head, encoded.update))
+        if encoded.updates is None:
+            encoded.updates = merged(batch)
+        frame = b"".join(encode_frame(hocuspocus.encode_update(head, update)) for update in encoded.updates)
+        encoded.merged[head] = frame
     return frame
 
 

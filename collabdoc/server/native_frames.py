@@ -27,14 +27,20 @@ def frame_batch(session: Session, batch: Batch) -> bytes:
     if own is not None:
         if len(own) == count:
             return b""
+        head = native.encode_updates_head(channel, batch.seq, count - len(own))
+        if batch.is_large:
+            return join_frame([head, *native.split_updates(batch.without(session))])
         if encoded.row is None:
             encoded.row = Row(map(native.pack_update, batch.updates))
-        head = native.encode_updates_head(channel, batch.seq, count - len(own))
         return join_frame([head, *encoded.row.without(own)])
     frame = encoded.by_channel.get(channel)
     if frame is None:
-        packed = encoded.row.whole if encoded.row else b"".join(map(native.pack_update, batch.updates))
-        frame = join_frame([native.encode_updates_head(channel, batch.seq, count), packed])
+        head = native.encode_updates_head(channel, batch.seq, count)
+        if batch.is_large:
+            frame = join_frame([head, *native.split_updates(batch.updates)])
+        else:
+            packed = encoded.row.whole if encoded.row else b"".join(map(native.pack_update, batch.updates))
+            frame = join_frame([head, packed])
         encoded.by_channel[channel] = frame
     return frame
 

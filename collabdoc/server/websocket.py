@@ -9,14 +9,16 @@ from collabdoc.protocol.messages import (
     Close,
     Closed,
     Open,
+    Opened,
     Ping,
     Pong,
     ServerMessage,
     Update,
+    Updates,
 )
 from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.context import Context, credentials_of
-from collabdoc.server.frames import encode_frame
+from collabdoc.server.frames import encode_frame, join_frame
 from collabdoc.server.handshake import Handshake
 from collabdoc.server.native_frames import frame_announcement, frame_batch
 from collabdoc.server.socket import DialectSocket
@@ -84,6 +86,8 @@ class NativeSocket(DialectSocket):
                 pass  # a later version's message
 
     def _frame(self, message: ServerMessage) -> bytes:
+        if isinstance(message, (Opened, Updates)):
+            return join_frame(native.encode_news(message))
         return encode_frame(native.encode_server(message))
 
     def _frame_shared_by(self, channel: int) -> int:

@@ -20,6 +20,7 @@ from collabdoc.protocol.native import (
     decode_client,
     decode_server,
     encode_client,
+    encode_news,
     encode_server,
     encode_updates_head,
     pack_update,
@@ -102,6 +103,16 @@ def test_an_update_frame_is_put_together_from_packed_updates(count: int) -> None
     message = Updates(channel=70_000, seq=3, updates=(b"a",) * count)
     frame = encode_updates_head(70_000, 3, count) + pack_update(b"a") * count
     assert frame == encode_server(message) == msgpack.packb([3, 70_000, 3, [b"a"] * count])
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 65_535, 65_536, 70_000])
+def test_updates_of_every_width_are_written_without_copying_them(size: int) -> None:
+    update = b"x" * size
+    opened = Opened(7, "e", "write", 3, False, "s", b"\x00", update)
+    info = {"epoch": "e", "mode": "write", "seq": 3, "resumed": False, "server": "s"}
+    assert encode_server(opened) == msgpack.packb([1, 7, info, b"\x00", update])
+    assert encode_server(Updates(7, 3, (update,) * 3)) == msgpack.packb([3, 7, 3, [update] * 3])
+    assert encode_news(opened)[-1] is encode_news(Updates(7, 3, (update,)))[-1] is update
 
 
 @pytest.mark.parametrize("channel", [1, 127, 128, 255, 256, 65_535, 65_536, 2**31 - 1])

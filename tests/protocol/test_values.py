@@ -36,6 +36,7 @@ def test_json_is_stepped_over(value: Any, ascii_only: bool) -> None:
     [
         *("0", "-0", "1e308", "1E-400", '"\\u0000"', '"\\ud83d\\ude00"', '"\u2028"', " 1\n", '{"a":1,"a":2}', '"[[["'),
         pytest.param("[" * MAX_DEPTH + "]" * MAX_DEPTH, id="as deep as can be"),
+        pytest.param('["' + "x" * 70_000 + '",1e308,0.5,12345678901234567890]', id="numbers in what is long"),
         pytest.param('"' + "[" * 1000 + '\\"' + "{" * 1000 + '"', id="brackets in a string"),
         pytest.param("[" + ",".join(["[]"] * 1000) + "]", id="many brackets that are not deep"),
     ],
@@ -52,6 +53,7 @@ def test_json_that_looks_odd_is_json(text: str) -> None:
         pytest.param("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), id="one too deep"),
         pytest.param('[{"a":' * 33 + "1" + "}]" * 33, id="one too deep in both ways"),
         pytest.param("[" * 1_000_000, id="a million deep"),
+        *(pytest.param(f'["{"x" * 70_000}",{bad}]', id=f"{bad:.6} in what is long") for bad in ("1e999", "9" * 400)),
     ],
 )
 def test_what_one_of_both_would_refuse_is_malformed(text: str) -> None:

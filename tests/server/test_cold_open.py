@@ -1,6 +1,7 @@
 """What is told of a document that lies in the store, in every dialect, before the server has loaded it."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,13 @@ class _Loading:
         self.may_end = asyncio.Event()
         self.fails = False
 
-    async def load_document(self, loaded: Loaded, guard: Guard, lane: Lane) -> tuple[Document, int]:
+    async def load_document(
+        self, loaded: Loaded, on_its_way: Sequence[bytes], guard: Guard, lane: Lane
+    ) -> tuple[Document, int]:
         await self.may_end.wait()
         if self.fails:
             raise DocumentBroken("a panic")
-        return await load_document(loaded, guard, lane)
+        return await load_document(loaded, on_its_way, guard, lane)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 import struct
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -75,6 +76,52 @@ def test_frames_of_every_length_come_in_any_pieces(size: int) -> None:
     step = max(1, size // 97)
     assert read(traffic, limit=70_000) == expected
     assert read(*(traffic[at : at + step] for at in range(0, len(traffic), step)), limit=70_000) == expected
+
+
+@pytest.mark.parametrize("opcode", [BINARY, TEXT])
+def test_a_large_frame_is_unmasked_as_it_comes_whatever_the_pieces(opcode: int) -> None:
+    text = "".join(map(chr, range(32, 127))) * 3000
+    traffic = frame(opcode, text.encode()) + frame(PING, b"!") + frame(BINARY, b"behind")
+    expected = ([(opcode, text.encode()), (PING, b"!"), (BINARY, b"behind")], None)
+    choices = random.Random(1)
+    for longest in (10_000, 70_000, 200_000):
+        for _ in range(20):
+            pieces, at = [], 0
+            while at < len(traffic):
+                size = choices.choice([1, 3, 14, choices.randrange(1, longest)])
+                pieces.append(traffic[at : at + size])
+                at += size
+            assert read(*pieces, limit=300_000) == expected
+
+
+def test_a_large_frame_takes_no_more_memory_than_its_size_however_it_comes() -> None:
+    traffic = frame(BINARY, bytes(300_000))
+    reader = FrameReader(300_000)
+    tracemalloc.start()
+    for at in range(len(traffic) - 1):
+        assert not list(reader.feed(traffic[at : at + 1]))
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 500_000
+    assert list(reader.feed(traffic[-1:])) == [(BINARY, bytes(300_000))]
+
+
+def test_large_frames_are_fragments_as_small_ones_are() -> None:
+    parts = [bytes([number]) * 100_000 for number in range(3)]
+    traffic = (
+        frame(BINARY, parts[0], final=False)
+        + frame(PING, b"1")
+        + frame(CONTINUATION, parts[1], final=False)
+        + frame(CONTINUATION, parts[2])
+    )
+    pieces = [traffic[at : at + 16_384] for at in range(0, len(traffic), 16_384)]
+    assert read(*pieces, limit=300_000) == ([(PING, b"1"), (BINARY, b"".join(parts))], None)
+    assert read(*pieces, limit=299_999) == ([(PING, b"1")], 1009)
+
+
+def test_text_in_a_large_frame_is_utf_8() -> None:
+    traffic = frame(TEXT, b"a" * 99_999 + b"\xff") + frame(PING, b"not heard")
+    assert read(traffic[:50_000], traffic[50_000:], limit=100_000) == ([], 1007)
 
 
 def test_a_message_comes_in_fragments_with_control_frames_between_them() -> None:

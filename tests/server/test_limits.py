@@ -288,7 +288,7 @@ async def test_a_content_that_takes_more_memory_than_there_is_for_it_is_not_give
 async def test_what_takes_too_much_memory_is_answered_by_422(start_server: ServerFactory, tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "large")
     store.create("a")
-    store.append([Append("a", (typed("x" * (16 * MIB)),), None)])
+    store.append([Append("a", (typed("x" * (30 * MIB)),), None)])
     server = await start_server(limits=Limits(helper_memory_bytes=128 * MIB), store=store)
     answer = await AsyncHTTPClient().fetch(f"{server.url}/api/documents/a/content?format=text", raise_error=False)
     assert answer.code == 422

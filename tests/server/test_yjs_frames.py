@@ -2,9 +2,11 @@
 
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.document import Document
-from collabdoc.protocol import yjs
-from collabdoc.protocol.messages import Update
+from collabdoc.protocol import hocuspocus, native, yjs
+from collabdoc.protocol.messages import Update, Updates
 from collabdoc.server.frames import encode_frame
+from collabdoc.server.hocuspocus_frames import frame_batch as frame_batch_at
+from collabdoc.server.native_frames import frame_batch as native_frame_batch
 from collabdoc.server.yjs_frames import frame_announcement, frame_batch
 from collabdoc.session import Announcement, Batch, Reader, Row, Session
 from tests.server.wire import text_of, typed
@@ -47,6 +49,21 @@ def test_an_author_gets_the_others_edits_in_their_order() -> None:
 
 def test_a_single_edit_leaves_as_it_came() -> None:
     assert frame_batch(session(), batch(EDITS[0], own={})) == encode_frame(yjs.encode_update(EDITS[0]))
+
+
+def test_where_one_is_large_each_edit_leaves_as_it_came_in_every_dialect() -> None:
+    edits = [typed(text, client_id=client) for client, text in enumerate(("a", "b" * 70_000, "c"), 1)]
+    reader, author = session(), session()
+    head = hocuspocus.head_of("plan")
+    much = batch(*edits, own={author: [0]})
+    for who, told in ((author, edits[1:]), (reader, edits)):
+        assert native_frame_batch(who, much) == encode_frame(native.encode_server(Updates(1, 0, tuple(told))))
+        assert frame_batch(who, much) == b"".join(encode_frame(yjs.encode_update(edit)) for edit in told)
+        assert frame_batch_at(head, who, much) == b"".join(
+            encode_frame(hocuspocus.encode_update(head, edit)) for edit in told
+        )
+    alone = batch(edits[1], own={author: [0]})
+    assert native_frame_batch(author, alone) == frame_batch(author, alone) == frame_batch_at(head, author, alone) == b""
 
 
 def test_presence_is_told_without_what_is_the_sessions_own() -> None:
