@@ -70,7 +70,9 @@ class Limits(BaseModel):
     batch_ms: PositiveFloat = Field(5.0, description="time for which edits of a busy document are gathered, at most")
     presence_ms: PositiveFloat = Field(30.0, description="the same for presence that no edit takes along")
     held_bytes: PositiveInt = Field(
-        1 * MIB, description="edits of one client kept while its document is loaded or takes a large one; past it: 1013"
+        1 * MIB,
+        description="edits of one client kept while its document is loaded or takes a large one; past half of it the"
+        " client is read more slowly, past it: 1013",
     )
     stateless_bytes: PositiveInt = Field(
         64 * KIB, description="one stateless message of a Hocuspocus client; past it: 4413"
