@@ -4,7 +4,7 @@ Nothing here knows sessions or the store.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
 from collabdoc.config import Limits
@@ -24,27 +24,30 @@ _Result = TypeVar("_Result")
 class Guard:
     """Of one document."""
 
-    __slots__ = ("_max_bytes", "_max_parts", "_max_s", "_name", "_quarantined", "_underway", "read_only")
+    __slots__ = ("_half_taken", "_max_bytes", "_max_parts", "_max_s", "_name", "_quarantined", "_underway", "read_only")
 
     def __init__(self, name: str, limits: Limits, underway: Underway, quarantined: Quarantined | None) -> None:
         self._name = name
         # Read for each edit of a typist: an attribute of a model takes longer.
         self._max_bytes, self._max_parts, self._max_s = limits.update_bytes, limits.update_parts, limits.apply_s
+        self._half_taken: Collection[int] | None = None
+        """Where an edit is, the clients of its structs."""
         self._underway = underway
         self._quarantined = quarantined
         self.read_only = None if quarantined is None else quarantined.read_only
         """Why nobody may edit the document; None where that is a matter of grants."""
 
     def apply(self, document: Document, update: bytes) -> tuple[bool, UpdateInfo] | None:
-        """Check an update and apply it; whether it held anything new, and what. None where that takes several steps.
+        """Check an update and apply it; whether it held anything new, and what.
 
+        None where that takes several steps, or might build on an edit that is half taken, which the log has behind it.
         Raises `ProtocolError` where it was not touched, `DocumentBroken` where the document has to be loaded anew.
         """
         if len(update) > SHORT_BYTES:
             return None
         self._check_size(update)
         info = document.check(update, max_parts=self._max_parts)
-        if info.plan is not None:
+        if info.plan is not None or (self._half_taken is not None and self._builds_on_half(info, self._half_taken)):
             return None
         if self._quarantined is not None:
             self._quarantined.check(update, info, document.clocks)
@@ -64,25 +67,12 @@ class Guard:
         info = yield from document.check_in_steps(update, max_parts=self._max_parts)
         if self._quarantined is not None:
             self._quarantined.check(update, info, document.clocks)
-        pieces = iter(info.cut(update))
-        deleted, has_more = False, True
-        took_s = longest_s = 0.0
-        while has_more:
-            yield
-            until_s, began_s, has_more = time.monotonic() + STEP_S, time.thread_time(), False
-            try:
-                for piece in pieces:
-                    # The piece, not the whole: copying that for each took as long as applying it.
-                    self._underway.begin_applying(self._name, piece)
-                    deleted = document.apply_piece(piece, info) or deleted
-                    if has_more := time.monotonic() >= until_s:
-                        break
-            finally:
-                self._underway.end()
-            longest_s = max(longest_s, step_s := time.thread_time() - began_s)
-            took_s += step_s
-            if took_s > self._max_s:
-                raise TooSlow(f"an update takes more than {self._max_s:g} s to apply: send it in parts")
+        yield
+        self._half_taken = info.ends.keys()
+        try:
+            deleted, longest_s = yield from self._apply_pieces(document, iter(info.cut(update)), info)
+        finally:
+            self._half_taken = None
         return document.end_pieces(info, deleted=deleted), info, longest_s
 
     def read(self, read: Callable[[], _Result]) -> _Result:
@@ -110,6 +100,37 @@ class Guard:
             finally:
                 self._underway.end()
             yield
+
+    def _apply_pieces(self, document: Document, pieces: Iterator[bytes], info: UpdateInfo) -> Steps[tuple[bool, float]]:
+        """Whether they have deleted anything, and what the longest step took."""
+        deleted, has_more = False, True
+        took_s = longest_s = 0.0
+        while has_more:
+            until_s, began_s, has_more = time.monotonic() + STEP_S, time.thread_time(), False
+            try:
+                for piece in pieces:
+                    # The piece, not the whole: copying that for each took as long as applying it.
+                    self._underway.begin_applying(self._name, piece)
+                    deleted = document.apply_piece(piece, info) or deleted
+                    if has_more := time.monotonic() >= until_s:
+                        break
+            finally:
+                self._underway.end()
+            longest_s = max(longest_s, step_s := time.thread_time() - began_s)
+            took_s += step_s
+            if took_s > self._max_s:
+                raise TooSlow(f"an update takes more than {self._max_s:g} s to apply: send it in parts")
+            if has_more:
+                yield
+        return deleted, longest_s
+
+    def _builds_on_half(self, info: UpdateInfo, clients: Collection[int]) -> bool:
+        """Whether an edit might be taken for no reason but what is there already of a half taken one.
+
+        pycrdt takes something into what is no type where that was deleted, as the other may have done; and of two edits
+        that claim the same clocks the first.
+        """
+        return info.stands_in_known or any(client in clients for client in info.ends)
 
     def _check_size(self, update: bytes) -> None:
         if len(update) > self._max_bytes:

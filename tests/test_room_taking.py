@@ -47,6 +47,32 @@ def test_others_write_between_two_steps_and_its_author_after_it(world: World, al
     assert world.room.state is State.ACTIVE
 
 
+VALUE = update(section(9, 0, b"\x28\x01\x01m\x01k\x01\x7d\x01"))
+ANOTHER = b"\xa8\x09\x00\x01\x7d\x02"
+"""In the place of that, which is deleted by it."""
+SLOWLY = update(section(1, 0, ANOTHER, *(after(1, number, "x") for number in range(LETTERS - 1))))
+INTO_VALUE = update(section(8, 0, b"\x08\x00\x09\x00\x01\x7d\x03"))
+
+
+def test_what_might_build_on_a_half_taken_edit_gets_into_the_log_behind_it(world: World, alice: Person) -> None:
+    """yrs takes something into what is no type where that was deleted: behind it in the log, it could not be read."""
+    bob, mallory = world.person("bob"), world.person("mallory")
+    alice.sends(VALUE)
+    alice.sends(SLOWLY)
+    steps = world.room.take_held()
+    take(steps, 3)
+    mallory.sends(INTO_VALUE)
+    same_clocks = update(section(1, 0, first("mine")))
+    bob.sends(same_clocks)
+    for _ in steps:
+        pass
+    taken = world.room.flush().updates
+    assert list(taken) == [VALUE, SLOWLY, INTO_VALUE]
+    again = Document(tail=taken)
+    assert again.clocks == world.room.clocks
+    assert again.diff(b"\x00") == world.room._document.diff(b"\x00")
+
+
 def test_its_author_gets_saved_after_the_commit(world: World, alice: Person) -> None:
     alice.sends(LARGE)
     alice.sends(NEXT)

@@ -6,6 +6,7 @@ stranger, some 1.5 us a struct: hence the few things that are written out in it,
 Source of the format: yjs `UpdateEncoderV1` / `readClientsStructRefs`, and yrs 0.2x for what it reads differently.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -89,9 +90,22 @@ class Structs:
     """How long the long texts are that were read by themselves, by where they begin; None: all is read in one go."""
     unread: tuple[int, int, int] | None = None
     """The next long text: how many structs of the section come before, and between which bytes it stands."""
+    stands_in_known: bool = False
+    """Whether any says that it stands in something that the document has."""
+    types: set[Id] = field(default_factory=set)
+    remains: dict[int, list[Id]] = field(default_factory=dict)
+    """What is left of what was deleted: client -> the first clock of each run and that behind it, ascending."""
+    parents: list[Id] = field(default_factory=list)
+    """Those that the document lacks and that were no type yet when they were referred to."""
     missing: list[str] = field(default_factory=list)
     subdocument: Id | None = None
     """One that the document lacks."""
+
+    def may_be_parent(self, one: Id) -> bool:
+        """Whether something may stand in this one, which is of the update: in a type, or what is left of one."""
+        runs = self.remains.get(one[0], [])
+        place = bisect_right(runs, (one[1], MAX_CLOCK + 1)) - 1
+        return one in self.types or (place >= 0 and one[1] < runs[place][1])
 
 
 def read_structs(
@@ -211,8 +225,7 @@ def _read_some(
     *,
     with_cuts: bool,
 ) -> int:
-    clock, client = section.end, section.client
-    next_step = numbers.start
+    clock, client, next_step = section.end, section.client, numbers.start
     jumps = first_jump = structs.jumps
     step_jumps = structs.step_jumps
     before, right_before = -1, None
@@ -251,6 +264,10 @@ def _read_some(
                 is_jump = before != _TYPE or parent != (client, clock - 1)
                 if parent[1] >= (clock if parent[0] == client else clocks.get(parent[0], 0)):
                     needs = (parent,)
+                if parent[1] < clocks.get(parent[0], 0):
+                    structs.stands_in_known = True
+                elif parent not in structs.types:
+                    structs.parents.append(parent)
                 if with_cuts:
                     structs.cuts.append(parent)
         if content == _STRING:  # by far the most common
@@ -281,10 +298,15 @@ def _read_some(
                 raise Malformed(f"a struct has the info byte {info:#04x}, expected {content:#04x}")
             is_jump, right = False, None
             length, position = _read_length(update, position)
+            structs.remains.setdefault(client, []).append((clock, clock + length))
             if content == _SKIP:
                 structs.missing.append("an update has a gap")
         else:
             length, position = _read_content(content, update, position, parts)
+            if content == _TYPE:
+                structs.types.add((client, clock))
+            elif content == _DELETED:
+                structs.remains.setdefault(client, []).append((clock, clock + length))
             if content != _FORMAT:
                 structs.is_text = False
                 if content == _DOC and clock >= clocks.get(client, 0):

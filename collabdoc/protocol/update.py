@@ -90,6 +90,8 @@ class UpdateInfo(NamedTuple):
     """Whether it only inserts text and formats: no entry of any map is another after it."""
     across: Sequence[Across] = ()
     """Structs of which the document has a part."""
+    stands_in_known: bool = False
+    """Whether a struct says that it stands in something that the document has."""
 
     def cut(self, update: bytes) -> Iterable[bytes]:
         """The update that this was told of in the pieces in which pycrdt is to take it."""
@@ -147,6 +149,12 @@ def check_in_steps(
             _check_cut(client, clock, all_pairs)
             if number % _STEP_CUTS == 0:
                 yield
+    for number, (client, clock) in enumerate(structs.parents, 1):
+        # In pieces pycrdt takes it where that was deleted before; in one go, as clients do, it fails over it.
+        if clock < ends.get(client, 0) and not structs.may_be_parent((client, clock)):
+            raise Malformed(f"an update puts something into what is no type, at {clock} of client {client}")
+        if number % _STEP_CUTS == 0:
+            yield
     if structs.subdocument is not None:
         client, clock = structs.subdocument
         raise Malformed(f"an update holds a subdocument, at {clock} of client {client}: subdocuments are not supported")
@@ -158,7 +166,7 @@ def check_in_steps(
     starts = {section.client: section.start for section in structs.sections}
     is_text = structs.is_text and not deletes and bool(ends)
     across = _find_across(update, structs, clocks)
-    return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text, across)
+    return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text, across, structs.stands_in_known)
 
 
 def check_across(across: Iterable[Across], clocks: Mapping[int, int], read: Callable[[bytes], bytes]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, XmlFragment, merge_updates
 
 from collabdoc.document import Document, compact
-from collabdoc.errors import DocumentBroken
+from collabdoc.errors import DocumentBroken, Malformed
 from collabdoc.protocol import pieces, structs
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.pieces import SHORT_BYTES, WHOLE_JUMPS, WHOLE_RANGES, WHOLE_STRUCTS
@@ -152,19 +152,49 @@ def test_the_order_does_not_depend_on_where_the_pieces_end(monkeypatch: pytest.M
         assert ids(check_update(crafted, {}).cut(crafted)) == coarse
 
 
-def test_an_update_that_is_put_into_what_it_deletes_itself_is_read_back_as_it_was_taken() -> None:
-    """yrs refuses that before it has collected what was deleted, which it does at the end of a piece."""
+def test_an_update_that_is_put_into_what_it_deletes_itself_is_refused_and_read_back_where_it_was_taken() -> None:
+    """yrs refuses that before it has collected what was deleted, which it does at the end of a piece.
+
+    So the server took it, before its check knew of that, and clients, who get it whole, failed over it.
+    """
     value = b"\x28" + ROOT + string("k") + b"\x01\x7d\x01"
     another = b"\xa8" + uint(1) + uint(0) + b"\x01\x7d\x02"
     inside = b"\x08\x00" + uint(1) + uint(0) + b"\x01\x7d\x03"
     crafted = update(section(1, 0, value, another, *[inside] * WHOLE_JUMPS))
     with pytest.raises(DocumentBroken):
         Document(snapshot=crafted)  # in one piece
-    document = Document()
-    assert document.apply(crafted, document.check(crafted))
-    again = Document(tail=[crafted])
-    assert again.clocks == document.clocks == {1: 2 + WHOLE_JUMPS}
-    assert Document(compact(b"\x00\x00", [crafted])).clocks == document.clocks
+    with pytest.raises(Malformed, match="into what is no type, at 0 of client 1"):
+        Document().check(crafted)
+    assert Document(tail=[crafted]).clocks == {1: 2 + WHOLE_JUMPS}
+    assert Document(compact(b"\x00\x00", [crafted])).clocks == {1: 2 + WHOLE_JUMPS}
+
+
+@pytest.mark.parametrize(
+    ("parent", "is_taken"),
+    [
+        (b"\x07" + ROOT + b"\x02", True),
+        (b"\x01" + ROOT + uint(3), True),
+        (garbage(3), True),
+        (b"\x04" + ROOT + string("abc"), False),
+        (b"\x08" + ROOT + uint(2) + b"\x7d\x01\x7d\x02", False),
+        (b"\x03" + ROOT + uint(1) + b"b", False),
+        (b"\x05" + ROOT + string("1"), False),
+    ],
+    ids=["type", "deleted", "collected", "text", "values", "binary", "embedded"],
+)
+@pytest.mark.parametrize("comes_later", [False, True])
+def test_only_into_what_is_or_was_a_type_an_update_may_put_something(
+    parent: bytes, is_taken: bool, comes_later: bool
+) -> None:
+    inside = b"\x08\x00" + uint(5) + uint(0) + uint(1) + b"\x7d\x03"
+    sections = [section(5, 0, parent), section(7, 0, inside)]
+    crafted = update(*(reversed(sections) if comes_later else sections))
+    if is_taken:
+        check_update(crafted, {})
+    else:
+        with pytest.raises(Malformed, match="into what is no type"):
+            check_update(crafted, {})
+    check_update(update(section(7, 0, inside)), {5: 9})  # what the document has is pycrdt's to judge
 
 
 def test_pieces_are_larger_where_clients_are_many() -> None:

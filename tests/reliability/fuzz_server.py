@@ -109,6 +109,13 @@ class Bystander:
             self.figures.edits_ms += [1000 * (now_s - self._values[key]) for key in event.keys]
 
     async def _read(self) -> None:
+        try:
+            await self._read_on()
+        except BaseException as error:  # of pycrdt in this client, also a panic
+            self.closed = repr(error)
+            raise
+
+    async def _read_on(self) -> None:
         while isinstance(frame := await self._socket.read_message(), bytes):
             match native.decode_server(frame):
                 case Opened(update=update):
@@ -128,8 +135,10 @@ class Bystander:
 
     def _apply(self, update: bytes) -> None:
         self._hears = True
-        self.doc.apply_update(update)
-        self._hears = False
+        try:
+            self.doc.apply_update(update)
+        finally:
+            self._hears = False
 
 
 async def run(seconds: float, seed: int, data: Path) -> list[str]:
