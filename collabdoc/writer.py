@@ -87,16 +87,6 @@ class Writer:
             raise StoreStopped("nothing can be written any more, the server is stopping or its disk failed")
         return await future
 
-    async def until_committed(self) -> None:
-        """Wait, through failures of the store, until all that was submitted is committed. Raises `StoreStopped`."""
-        while True:
-            try:
-                return await self.call(lambda: None)
-            except StoreStopped:
-                raise
-            except StoreError:
-                await asyncio.sleep(RETRY_S)
-
     def refusal(self) -> str | None:
         """Why no edit can be taken now; None where it can."""
         if self._failing is not None:
