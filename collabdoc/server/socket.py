@@ -38,7 +38,7 @@ _ASK_S = 3.0
 _ASK_AGAIN_S = (1.0, 4.0)
 """After so long first, and at last: who cannot answer is not to be asked for every channel every second."""
 _SHORTEST_PAUSE_S = 0.001
-_HELD_BACK_S = 0.02
+_HELD_BACK_S = 0.1
 """Whose edits wait for a document is heard again after so long: it will wait again, if they still do."""
 
 
