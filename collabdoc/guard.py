@@ -4,7 +4,7 @@ Nothing here knows sessions or the store.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, KeysView
 from typing import TypeVar
 
 from collabdoc.config import Limits
@@ -30,7 +30,7 @@ class Guard:
         self._name = name
         # Read for each edit of a typist: an attribute of a model takes longer.
         self._max_bytes, self._max_parts, self._max_s = limits.update_bytes, limits.update_parts, limits.apply_s
-        self._half_taken: Collection[int] | None = None
+        self._half_taken: KeysView[int] | None = None
         """Where an edit is, the clients of its structs."""
         self._underway = underway
         self._quarantined = quarantined
@@ -47,7 +47,7 @@ class Guard:
             return None
         self._check_size(update)
         info = document.check(update, max_parts=self._max_parts)
-        if info.plan is not None or (self._half_taken is not None and self._builds_on_half(info, self._half_taken)):
+        if info.plan is not None or (self._half_taken is not None and _builds_on(self._half_taken, info)):
             return None
         if self._quarantined is not None:
             self._quarantined.check(update, info, document.clocks)
@@ -124,14 +124,15 @@ class Guard:
                 yield
         return deleted, longest_s
 
-    def _builds_on_half(self, info: UpdateInfo, clients: Collection[int]) -> bool:
-        """Whether an edit might be taken for no reason but what is there already of a half taken one.
-
-        pycrdt takes something into what is no type where that was deleted, as the other may have done; and of two edits
-        that claim the same clocks the first.
-        """
-        return info.stands_in_known or any(client in clients for client in info.ends)
-
     def _check_size(self, update: bytes) -> None:
         if len(update) > self._max_bytes:
             raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._max_bytes}")
+
+
+def _builds_on(half_taken: KeysView[int], info: UpdateInfo) -> bool:
+    """Whether an edit might be taken for no reason but what is there already of one with structs of these clients.
+
+    pycrdt takes something into what is no type where that was deleted, as the other may have done; and of two edits
+    that claim the same clocks the first.
+    """
+    return info.stands_in_known or not half_taken.isdisjoint(info.ends)
