@@ -17,6 +17,7 @@ from typing import Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
+from collabdoc.server.loop import ServerLoop
 from collabdoc.session import Outlet
 
 READ_BYTES = 16 * 1024
@@ -116,7 +117,7 @@ class SocketLine:
         if self._socket is None:  # lost before it began
             self._loop.call_soon(self._listener.on_lost)
             return
-        self._loop.add_reader(self._socket, self._read)
+        self._start_reading(self._socket)
         early, self._early = self._early, b""
         if early:
             self._listener.on_bytes(early)
@@ -124,7 +125,7 @@ class SocketLine:
     def pause(self) -> None:
         self._is_paused = True
         if self._socket is not None:
-            self._loop.remove_reader(self._socket)
+            self._stop_reading(self._socket)
 
     def resume(self) -> None:
         self._is_paused = False
@@ -153,7 +154,7 @@ class SocketLine:
         self._written, self._taken = 0, -(2**63)
         self.is_congested = True
         self._send_no_more(_is_behind)
-        self._loop.remove_reader(self._socket)
+        self._stop_reading(self._socket)
         self._loop.add_writer(self._socket, self._write_rest)
 
     def has_progressed(self) -> bool:
@@ -178,7 +179,7 @@ class SocketLine:
     def close(self) -> None:
         if self._socket is None:
             return
-        self._loop.remove_reader(self._socket)
+        self._stop_reading(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
         self._socket = None
@@ -231,7 +232,15 @@ class SocketLine:
 
     def _read_on(self) -> None:
         if self._socket is not None and not self.is_congested and not self._is_paused:
-            self._loop.add_reader(self._socket, self._read)
+            self._start_reading(self._socket)
+
+    def _start_reading(self, taken: socket.socket) -> None:
+        loop = self._loop
+        (loop.watch if isinstance(loop, ServerLoop) else loop.add_reader)(taken.fileno(), self._read)
+
+    def _stop_reading(self, taken: socket.socket) -> None:
+        loop = self._loop
+        (loop.unwatch if isinstance(loop, ServerLoop) else loop.remove_reader)(taken.fileno())
 
     def _lose(self) -> None:
         if self._socket is not None:
