@@ -17,6 +17,7 @@ from typing import Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
+from collabdoc.fanout import Seat
 from collabdoc.server.loop import ServerLoop
 from collabdoc.session import Outlet
 
@@ -93,15 +94,15 @@ class SocketLine:
         "_socket",
         "_taken",
         "_written",
-        "descriptor",
         "is_congested",
+        "seat",
         "send",
     )
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._socket, self._early = _take_socket(stream)
         self.send: Callable[[bytes], int] = len
-        self.descriptor = -1
+        self.seat = Seat()
         if self._socket is not None:
             self._send_to(self._socket)
         self._listener = listener
@@ -188,11 +189,11 @@ class SocketLine:
         self._listener = _NOBODY  # it knows the line, and a circle would wait for the next round over all there is
 
     def _send_to(self, taken: socket.socket) -> None:
-        self.send, self.descriptor = taken.send, taken.fileno()
+        self.send, self.seat.descriptor = taken.send, taken.fileno()
 
     def _send_no_more(self, answer: Callable[[bytes], int]) -> None:
         # Both at once: the number of a socket that was closed may be another's now.
-        self.send, self.descriptor = answer, -1
+        self.send, self.seat.descriptor = answer, -1
 
     def _read(self) -> None:
         assert self._socket is not None
@@ -268,11 +269,21 @@ def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:
 class StreamLine:
     """With TLS: the stream reads, writes and keeps what the peer has yet to take."""
 
-    descriptor = -1
-    __slots__ = ("_drained", "_listener", "_resumed", "_says_last", "_stream", "_taken", "_task", "is_congested")
+    __slots__ = (
+        "_drained",
+        "_listener",
+        "_resumed",
+        "_says_last",
+        "_stream",
+        "_taken",
+        "_task",
+        "is_congested",
+        "seat",
+    )
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._stream = stream
+        self.seat = Seat()
         self._listener = listener
         self._drained = asyncio.Event()
         self._drained.set()
