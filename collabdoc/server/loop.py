@@ -25,7 +25,7 @@ class ServerLoop(asyncio.SelectorEventLoop):
         selector = selectors.DefaultSelector()
         self._some: _Some | None = None
         if hasattr(selectors, "EpollSelector") and isinstance(selector, selectors.EpollSelector):
-            self._some = selector._selector = _Some(selector._selector)  # type: ignore[attr-defined]  # its `select.epoll`
+            self._some = selector._selector = _Some(selector._selector, self._hear)  # type: ignore[attr-defined]  # its `select.epoll`
         super().__init__(selector)
         self._last: list[Callable[[], object]] = []
 
@@ -49,15 +49,21 @@ class ServerLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         super()._run_once()  # type: ignore[misc]  # asyncio's own name for a turn, the same in all versions so far
-        if self._some is not None and self._some.came:
-            came, self._some.came = self._some.came, []
-            watched = self._some.watched
-            for descriptor in came:
-                if callback := watched.get(descriptor):  # else another of them has ended that
-                    try:
-                        callback()
-                    except BaseException as error:  # noqa: BLE001  # pycrdt's panic is one
-                        self._tell_of(error, "what was to be read was not")
+        self._end_turn()
+
+    def _hear(self, came: list[int]) -> None:
+        """Call those who wait for these, before asyncio looks at anything else, and end the turn for them."""
+        assert self._some is not None
+        watched = self._some.watched
+        for descriptor in came:
+            if callback := watched.get(descriptor):  # else another of them has ended that
+                try:
+                    callback()
+                except BaseException as error:  # noqa: BLE001  # pycrdt's panic is one
+                    self._tell_of(error, "what was to be read was not")
+        self._end_turn()
+
+    def _end_turn(self) -> None:
         if not self._last:
             return
         due, self._last = self._last, []
@@ -79,11 +85,10 @@ class ServerLoop(asyncio.SelectorEventLoop):
 class _Some:
     """An `epoll` that tells of some at a time, and asyncio only of those that asyncio waits for."""
 
-    def __init__(self, epoll: Any) -> None:
+    def __init__(self, epoll: Any, hear: Callable[[list[int]], None]) -> None:
         self._epoll = epoll
+        self._hear = hear
         self.watched: dict[int, Callable[[], object]] = {}
-        self.came: list[int] = []
-        """Those of the watched that have something to read."""
         for name in ("register", "unregister", "modify", "close", "fileno"):
             setattr(self, name, getattr(epoll, name))
 
@@ -98,13 +103,12 @@ class _Some:
 
     def poll(self, timeout_s: float | None, _: int) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = self._epoll.poll(timeout_s, SOCKETS_PER_TURN)
-        watched, others = self.watched, []
-        for each in found:
-            if each[0] in watched:
-                self.came.append(each[0])
-            else:
-                others.append(each)
-        return others
+        watched = self.watched
+        if came := [descriptor for descriptor, _ in found if descriptor in watched]:
+            # Before it hears, for they may end what they wait for and begin what asyncio waits for.
+            found = [each for each in found if each[0] not in watched]
+            self._hear(came)
+        return found
 
 
 def _nothing() -> None: ...
