@@ -78,10 +78,6 @@ class Flush:
     meta: Meta | None
     batch: Batch
 
-    @property
-    def updates(self) -> tuple[bytes, ...]:
-        return self.batch.updates
-
 
 def make_batch(seq: int, edits: Iterable[Edit]) -> Batch:
     """One batch of edits that are new; `seq` is the last committed entry before them."""

@@ -40,10 +40,10 @@ def test_others_write_between_two_steps_and_its_author_after_it(world: World, al
     take(steps, 2)
     alice.sends(NEXT)
     bob.types("meanwhile ")
-    assert list(world.room.flush().updates) == [bob.sent[1]]
+    assert list(world.room.flush().batch.updates) == [bob.sent[1]]
     for _ in steps:
         pass
-    assert list(world.room.flush().updates) == [LARGE, NEXT]
+    assert list(world.room.flush().batch.updates) == [LARGE, NEXT]
     assert world.room.state is State.ACTIVE
 
 
@@ -66,7 +66,7 @@ def test_what_might_build_on_a_half_taken_edit_gets_into_the_log_behind_it(world
     bob.sends(same_clocks)
     for _ in steps:
         pass
-    taken = world.room.flush().updates
+    taken = world.room.flush().batch.updates
     assert list(taken) == [VALUE, SLOWLY, INTO_VALUE]
     again = Document(tail=taken)
     assert again.clocks == world.room.clocks
@@ -154,7 +154,7 @@ def test_what_was_half_taken_as_the_document_broke_is_not_mixed_up_with_what_cam
         pass
     for _ in world.room.take_held():
         pass
-    assert list(world.room.flush().updates) == [LARGE, NEXT]
+    assert list(world.room.flush().batch.updates) == [LARGE, NEXT]
     assert world.room._document.clocks == {1: LETTERS + 1}
 
 
@@ -229,7 +229,7 @@ def test_who_has_much_to_be_taken_takes_turns_with_others(world: World, alice: P
     bob.types("c")
     for _ in world.room.take_held():
         pass
-    assert list(world.room.flush().updates) == [edits[0], bob.sent[1], edits[1], bob.sent[2], edits[2]]
+    assert list(world.room.flush().batch.updates) == [edits[0], bob.sent[1], edits[1], bob.sent[2], edits[2]]
 
 
 def slow_guard(monkeypatch: pytest.MonkeyPatch, took_s: Callable[[], float]) -> None:
@@ -275,7 +275,7 @@ def test_what_waits_behind_a_large_edit_is_bounded_for_its_author_alone() -> Non
     alice.hears()
     assert alice.last(Closed).code == 1013
     bob.types("bob")
-    assert list(world.room.flush().updates) == [bob.sent[1]]
+    assert list(world.room.flush().batch.updates) == [bob.sent[1]]
 
 
 def test_all_that_waits_is_bounded_by_the_size_of_a_document() -> None:

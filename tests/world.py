@@ -47,8 +47,8 @@ class World:
     def turn(self) -> None:
         finish(self.room.take_held())
         flushed = self.room.flush()
-        if flushed.updates:
-            self.on_the_way.append(list(flushed.updates))
+        if flushed.batch.updates:
+            self.on_the_way.append(list(flushed.batch.updates))
         for person in self.people:
             person.hears()
 
