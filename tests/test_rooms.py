@@ -131,8 +131,9 @@ class House:
 
     async def types(self, session: Session, text: str) -> None:
         """Type, and wait until it is saved."""
-        self.rooms.receive(session, Update(1, session.last_id + 1, typed(text, client_id=session.last_id + 1)))
-        while not any(isinstance(message, Saved) for message in session.take()):
+        id_ = session.last_id + 1
+        self.rooms.receive(session, Update(1, id_, typed(text, client_id=id_)))
+        while Saved(1, id_) not in session.take():
             await asyncio.sleep(0.001)
 
     async def settles(self, name: str) -> None:
