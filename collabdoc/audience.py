@@ -9,8 +9,8 @@
 
 import logging
 import os
+from array import array
 from collections.abc import Collection, Hashable, Iterable
-from itertools import repeat
 
 from collabdoc.errors import Overloaded
 from collabdoc.fanout import send_to_each
@@ -25,44 +25,60 @@ _TOLD_TOGETHER = 64
 waking to do. No more, for memory that is used again at once is in the processor's cache."""
 
 
+class _Group:
+    """Those that one frame serves, without an order."""
+
+    __slots__ = ("_places", "seats", "sessions")
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self.seats = array("i")
+        """Of each session's outlet, which is not looked at before a frame was not taken."""
+        self._places: dict[Session, int] = {}
+
+    def add(self, session: Session, outlet: Outlet) -> None:
+        self._places[session] = len(self.sessions)
+        self.sessions.append(session)
+        self.seats.append(outlet.seat.number)
+
+    def remove(self, session: Session) -> None:
+        place, last, seat = self._places.pop(session), self.sessions.pop(), self.seats.pop()
+        if last is not session:
+            self.sessions[place], self.seats[place], self._places[last] = last, seat, place
+
+
 class Audience:
     """Of one room. A session enters and leaves by itself."""
 
-    __slots__ = ("_groups",)
+    __slots__ = ("_groups", "absent")
 
     def __init__(self) -> None:
-        self._groups: dict[Hashable, dict[Session, Outlet]] = {}
+        self._groups: dict[Hashable, _Group] = {}
+        self.absent: set[Session] = set()
+        """The others of the room: what they are to get waits in them."""
 
     def enter(self, session: Session) -> None:
-        delivery = session.delivery
-        assert delivery is not None
-        group = self._groups.get(delivery.shared_by)
-        if group is None:
-            group = self._groups[delivery.shared_by] = {}
-        group[session] = delivery.outlet
+        self.absent.discard(session)
+        self._enter(session)
 
     def leave(self, session: Session) -> None:
-        assert session.delivery is not None
-        shared_by = session.delivery.shared_by
-        group = self._groups[shared_by]
-        del group[session]
-        if not group:  # clients number their channels as they like
-            del self._groups[shared_by]
+        self.absent.add(session)
+        self._leave(session)
 
     def hand_out(self, batch: Batch) -> None:
         authors = [session for session in batch.own if session.is_quiet]
         for session in authors:
-            self.leave(session)
+            self._leave(session)
         try:
             for group in list(self._groups.values()):
-                if frame := _make_frame(group, batch):
-                    if len(group) > _FEW:
+                if frame := _make_frame(group.sessions, batch):
+                    if len(group.sessions) > _FEW:
                         _send_to_all(group, frame, batch)
                     else:
-                        _send(zip(group, group.values(), repeat(frame)), batch)
+                        _send([(session, _outlet(session), frame) for session in group.sessions], batch)
         finally:
             for session in authors:
-                self.enter(session)
+                self._enter(session)
         if len(batch.updates) > 1:  # else there is nothing in it for its author
             for start in range(0, len(authors), _TOLD_TOGETHER):
                 made: list[tuple[Session, Outlet, bytes]] = []
@@ -70,6 +86,27 @@ class Audience:
                     if session.delivery and (frame := _make_frame([session], batch)):
                         made.append((session, session.delivery.outlet, frame))
                 _send(made, batch)
+
+    def _enter(self, session: Session) -> None:
+        delivery = session.delivery
+        assert delivery is not None
+        group = self._groups.get(delivery.shared_by)
+        if group is None:
+            group = self._groups[delivery.shared_by] = _Group()
+        group.add(session, delivery.outlet)
+
+    def _leave(self, session: Session) -> None:
+        assert session.delivery is not None
+        shared_by = session.delivery.shared_by
+        group = self._groups[shared_by]
+        group.remove(session)
+        if not group.sessions:  # clients number their channels as they like
+            del self._groups[shared_by]
+
+
+def _outlet(session: Session) -> Outlet:
+    assert session.delivery is not None
+    return session.delivery.outlet
 
 
 def _make_frame(sessions: Collection[Session], batch: Batch) -> bytes:
@@ -85,15 +122,14 @@ def _make_frame(sessions: Collection[Session], batch: Batch) -> bytes:
         return b""
 
 
-def _send_to_all(group: dict[Session, Outlet], frame: bytes, batch: Batch) -> None:
-    untaken = send_to_each([outlet.descriptor for outlet in group.values()], frame)
+def _send_to_all(group: _Group, frame: bytes, batch: Batch) -> None:
+    untaken = send_to_each(group.seats, frame)
     if not untaken:
         return
-    members = list(group.items())
     asks: list[tuple[Session, Outlet, bytes]] = []
-    for place, took in untaken:
-        session, outlet = members[place]
-        if outlet.descriptor < 0:
+    for session, took in [(group.sessions[place], took) for place, took in untaken]:
+        outlet = _outlet(session)
+        if outlet.seat.descriptor < 0:
             asks.append((session, outlet, frame))
         else:
             outlet.keep(frame, took if took >= 0 else OSError(-took, os.strerror(-took)))

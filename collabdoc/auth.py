@@ -33,6 +33,8 @@ class Action(Enum):
     DELETE = "delete this document"
     ADMINISTER = "administer this document"
 
+    __hash__ = object.__hash__  # of the enum's own, which is Python's, each edit would have one
+
 
 NEEDED: Mapping[Action, Permission] = MappingProxyType(
     {

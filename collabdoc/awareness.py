@@ -95,6 +95,11 @@ class Awareness:
             del self._left[next(iter(self._left))]
         return gone
 
+    def take_dropped(self) -> int:
+        """How many entries were not taken since the last time."""
+        dropped, self.dropped = self.dropped, 0
+        return dropped
+
     def everyone(self) -> list[int]:
         """The client ids that are present."""
         return [client for client, known in self._known.items() if known.state != _REMOVED]

@@ -82,14 +82,14 @@ class Flushes:
         at most `presence_ms`, or until edits take it along.
         """
         room = slot.room
-        if slot.takes_edits and room.state is State.ACTIVE:
+        if room.state is State.ACTIVE:
+            if slot.takes_edits or not room.wants_flush:
+                return
+        elif not (room.wants_flush or room.state is State.LOADING or (room.is_taking and slot.taking is None)):
             return
-        takes = room.is_taking and slot.taking is None
-        if not (room.wants_flush or takes or room.state is State.LOADING):
-            return
-        slot.takes_edits = room.has_edits
+        slot.takes_edits = has_edits = room.has_edits
         now_s = self._monotonic()
-        due_s = max(now_s, slot.flushed_s + self._gathers_s(room))
+        due_s = max(now_s, slot.flushed_s + self._gathers_s(room, has_edits=has_edits))
         if due_s < slot.due_s:
             slot.due_s = due_s
             if due_s == now_s:
@@ -117,12 +117,13 @@ class Flushes:
         if room.wants_flush:
             slot.flushed_s = self._monotonic()
         flushed = room.flush()
-        if flushed.updates:
-            count, size, meta = len(flushed.updates), sum(map(len, flushed.updates)), flushed.meta
-            append = Append(room.name, flushed.updates, (meta.title, meta.kind or "") if meta else None)
+        meta, batch = flushed.meta, flushed.batch
+        if batch.updates:
+            append = Append(room.name, batch.updates, (meta.title, meta.kind or "") if meta else None)
+            count, size = len(batch.updates), batch.size_bytes
             self._to_store.append((append, lambda last_seq: self._told_committed(slot, count, size, last_seq)))
             self._turn.store.add(self)
-            room.audience.hand_out(flushed.batch)
+            room.audience.hand_out(batch)
         if room.state is State.LOADING:
             self._load(slot)
         elif room.is_taking and slot.taking is None:
@@ -146,8 +147,8 @@ class Flushes:
         submissions, self._to_store = self._to_store, []
         self._writer.submit(submissions)
 
-    def _gathers_s(self, room: Room) -> float:
+    def _gathers_s(self, room: Room, *, has_edits: bool) -> float:
         if room.state in BUSY:
             return 0.0
-        limit_ms = self._limits.batch_ms if room.has_edits else self._limits.presence_ms
+        limit_ms = self._limits.batch_ms if has_edits else self._limits.presence_ms
         return min(limit_ms / 1000, len(room.sessions) * _TELLING_S)

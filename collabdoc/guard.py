@@ -24,12 +24,23 @@ _Result = TypeVar("_Result")
 class Guard:
     """Of one document."""
 
-    __slots__ = ("_half_taken", "_max_bytes", "_max_parts", "_max_s", "_name", "_quarantined", "_underway", "read_only")
+    __slots__ = (
+        "_half_taken",
+        "_max_bytes",
+        "_max_parts",
+        "_max_s",
+        "_name",
+        "_quarantined",
+        "_short_bytes",
+        "_underway",
+        "read_only",
+    )
 
     def __init__(self, name: str, limits: Limits, underway: Underway, quarantined: Quarantined | None) -> None:
         self._name = name
         # Read for each edit of a typist: an attribute of a model takes longer.
         self._max_bytes, self._max_parts, self._max_s = limits.update_bytes, limits.update_parts, limits.apply_s
+        self._short_bytes = min(SHORT_BYTES, self._max_bytes)
         self._half_taken: KeysView[int] | None = None
         """Where an edit is, the clients of its structs."""
         self._underway = underway
@@ -43,9 +54,8 @@ class Guard:
         None where that takes several steps, or might build on an edit that is half taken, which the log has behind it.
         Raises `ProtocolError` where it was not touched, `DocumentBroken` where the document has to be loaded anew.
         """
-        if len(update) > SHORT_BYTES:
+        if len(update) > self._short_bytes:
             return None
-        self._check_size(update)
         info = document.check(update, max_parts=self._max_parts)
         if info.plan is not None or (self._half_taken is not None and _builds_on(self._half_taken, info)):
             return None
@@ -63,7 +73,8 @@ class Guard:
         Also gives the processor's time that pycrdt took for the longest of them; raises `TooSlow` where all took more
         than `apply_s`.
         """
-        self._check_size(update)
+        if len(update) > self._max_bytes:
+            raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._max_bytes}")
         info = yield from document.check_in_steps(update, max_parts=self._max_parts)
         if self._quarantined is not None:
             self._quarantined.check(update, info, document.clocks)
@@ -123,10 +134,6 @@ class Guard:
             if has_more:
                 yield
         return deleted, longest_s
-
-    def _check_size(self, update: bytes) -> None:
-        if len(update) > self._max_bytes:
-            raise TooLarge(f"an update has {len(update)} bytes, expected at most {self._max_bytes}")
 
 
 def _builds_on(half_taken: KeysView[int], info: UpdateInfo) -> bool:

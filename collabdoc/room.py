@@ -119,12 +119,14 @@ class Room:
             return
         session.is_paced = self.was_slow
         self.sessions.add(session)
+        self.audience.absent.add(session)
         session.put_opening(opening)
 
     def leave(self, session: Session) -> None:
         """A client is gone; its presence is removed for the others."""
         self.sessions.discard(session)
         session.withdraw()
+        self.audience.absent.discard(session)
         self._present_changed |= self.awareness.remove(session)
 
     def receive(self, session: Session, message: Update | Awareness) -> None:
@@ -175,20 +177,14 @@ class Room:
             raise TooLarge("an edit of the server's own is taken at once, and this one is too large for that")
 
     def flush(self) -> Flush:
-        """Hand what was gathered to the sessions; what is to be stored comes back, in order.
-
-        Those of the audience the caller hands the batch to.
-        """
+        """Hand what was gathered to the absent; what is to be stored, and handed to the audience, comes back."""
         if self._present_changed:
             self._flush_presence()
         gathered, self._gathered = self._gathered, []
         batch = make_batch(self.committed_seq, gathered)
         if gathered:
-            for session in self.sessions:
-                if not session.is_quiet:
-                    session.put_batch(batch)
-        # Reading it costs as much as taking a letter, and letters are most of what comes.
-        self._meta_due = self._meta_due or not all(info.is_text for info in batch.infos)
+            for session in self.audience.absent:
+                session.put_batch(batch)
         return Flush(self._take_meta() if gathered and self._meta_due else None, batch)
 
     def committed(self, count: int, last_seq: int) -> None:
@@ -368,6 +364,9 @@ class Room:
             self._openings.forget()
             self.size_bytes += len(edit.update)
             self._gathered.append(edit)
+            assert edit.info is not None
+            # Reading it costs as much as taking a letter, and letters are most of what comes.
+            self._meta_due = self._meta_due or not edit.info.is_text
         self.uncommitted.put(edit, is_new=is_new)
 
     def _take_meta(self) -> Meta | None:

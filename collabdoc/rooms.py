@@ -133,9 +133,9 @@ class Rooms:
     def receive(self, session: Session, message: Update | Awareness) -> None:
         """Hand a message to the session's room, and see to what it leaves to do."""
         if (room := session.room) is not None:
-            dropped = room.awareness.dropped
             room.receive(session, message)
-            self.dropped_presence += room.awareness.dropped - dropped
+            if type(message) is Awareness:
+                self.dropped_presence += room.awareness.take_dropped()
             self.schedule(room)
 
     def leave(self, session: Session) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from collabdoc.auth import Action, Credentials, Grant
 from collabdoc.awareness import join
 from collabdoc.errors import MissingDependencies, NotAllowed, Overloaded, ProtocolError
+from collabdoc.fanout import Seat
 from collabdoc.protocol.messages import Awareness, Closed, Mode, Open, Rejected, Saved, ServerMessage
 from collabdoc.protocol.update import UpdateInfo, state_vector_before
 
@@ -114,8 +115,8 @@ class Outlet(Protocol):
     """Where the frames of a session leave."""
 
     @property
-    def descriptor(self) -> int:
-        """Of a plain socket that takes frames as `send` does; -1 where `send` is to be asked, now at least."""
+    def seat(self) -> Seat:
+        """Of a plain socket that takes frames as `send` does; with -1 where `send` is to be asked, now at least."""
 
     @property
     def send(self) -> Callable[[bytes], int]:

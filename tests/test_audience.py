@@ -10,6 +10,7 @@ import pytest
 from collabdoc.audience import _FEW
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.errors import Overloaded
+from collabdoc.fanout import Seat
 from collabdoc.protocol.messages import Closed, Open, Opened, Update
 from collabdoc.session import Batch, Delivery, Session
 from tests.server.wire import typed
@@ -21,7 +22,7 @@ class Reader:
     """One client, and its outlet."""
 
     name: str
-    descriptor: int = -1
+    seat: Seat = field(default_factory=Seat)
     sent: list[bytes] = field(default_factory=list)
     kept: list[int | OSError] = field(default_factory=list)
     answer: int | OSError | None = None
@@ -123,7 +124,7 @@ def test_plain_sockets_are_sent_to_in_one_go_and_who_does_not_take_it_keeps_its_
     try:
         for session, (ours, _) in pairs.items():
             ours.setblocking(False)
-            hall.readers[session].descriptor = ours.fileno()
+            hall.readers[session].seat.descriptor = ours.fileno()
         with contextlib.suppress(BlockingIOError):
             while True:
                 pairs[full][0].send(bytes(65_536))

@@ -1,13 +1,14 @@
 """One frame to many sockets: who took it, who did not, and by how much; compiled as in Python."""
 
 import socket
+from array import array
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from errno import EAGAIN, EBADF, EPIPE
 
 import pytest
 
-from collabdoc.fanout import LIBRARY, SendToEach, load, send_in_python
+from collabdoc.fanout import LIBRARY, Seat, SendToEach, load, send_in_python
 from tests.conftest import skip_without
 
 
@@ -32,6 +33,15 @@ def pairs() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
         yield made
 
 
+@contextmanager
+def seated(*descriptors: int) -> Iterator["array[int]"]:
+    """The numbers of seats for these."""
+    seats = [Seat() for _ in descriptors]
+    for seat, descriptor in zip(seats, descriptors, strict=True):
+        seat.descriptor = descriptor
+    yield array("i", [seat.number for seat in seats])
+
+
 def fill(ours: socket.socket) -> None:
     while True:
         try:
@@ -41,7 +51,8 @@ def fill(ours: socket.socket) -> None:
 
 
 def test_each_peer_gets_the_frame(send: SendToEach, pairs: list[tuple[socket.socket, socket.socket]]) -> None:
-    assert send([ours.fileno() for ours, _ in pairs], b"a frame") == []
+    with seated(*(ours.fileno() for ours, _ in pairs)) as seats:
+        assert send(seats, b"a frame") == []
     assert [theirs.recv(100) for _, theirs in pairs] == [b"a frame"] * 5
 
 
@@ -52,7 +63,8 @@ def test_it_tells_of_each_that_did_not_take_it_and_the_others_get_it(
     fill(full)
     gone.close()
     descriptors = [-1, *(ours.fileno() for ours, _ in pairs)]
-    assert send(descriptors, b"a frame") == [(0, -EBADF), (1, -EAGAIN), (3, -EPIPE)]
+    with seated(*descriptors) as seats:
+        assert send(seats, b"a frame") == [(0, -EBADF), (1, -EAGAIN), (3, -EPIPE)]
     assert [theirs.recv(100) for _, theirs in (pairs[1], *pairs[3:])] == [b"a frame"] * 3
     assert ends.fileno() == descriptors[3], "nothing is closed here"
 
@@ -62,7 +74,8 @@ def test_it_tells_how_much_of_a_frame_was_taken(
 ) -> None:
     ours, theirs = pairs[0]
     frame = bytes(range(256)) * 40_000
-    ((place, took),) = send([ours.fileno()], frame)
+    with seated(ours.fileno()) as seats:
+        ((place, took),) = send(seats, frame)
     assert place == 0
     assert 0 < took < len(frame)
     theirs.setblocking(False)
@@ -71,7 +84,20 @@ def test_it_tells_how_much_of_a_frame_was_taken(
 
 
 def test_nobody_is_sent_nothing(send: SendToEach) -> None:
-    assert send([], b"a frame") == []
+    assert send(array("i"), b"a frame") == []
+
+
+def test_a_seat_is_anothers_only_when_nobody_has_it_any_more() -> None:
+    first = Seat()
+    first.descriptor, number, kept = 7, first.number, first
+    del first
+    others = [Seat() for _ in range(200)]
+    assert number not in [seat.number for seat in others]
+    assert kept.descriptor == 7, "also when the table has grown"
+    del kept
+    again = [Seat() for _ in range(200)]
+    assert number in [seat.number for seat in again]
+    assert {seat.descriptor for seat in again} == {-1}, "the next one is not sent what was for the one before"
 
 
 def _read(theirs: socket.socket) -> bytes:

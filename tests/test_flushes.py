@@ -10,6 +10,7 @@ from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.awareness import Entry, encode
 from collabdoc.config import Limits
 from collabdoc.document import Document
+from collabdoc.fanout import Seat
 from collabdoc.flushes import Flushes, Slot
 from collabdoc.guard import Guard
 from collabdoc.lane import Lane
@@ -89,7 +90,7 @@ class Stand:
 
 
 class _Broken:
-    descriptor = -1
+    seat = Seat()
 
     def send(self, data: bytes) -> int:
         raise RuntimeError("a fault of a socket")

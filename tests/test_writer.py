@@ -153,6 +153,25 @@ def test_a_commit_that_took_as_long_as_edits_gather_is_followed_by_the_next_at_o
     assert counts == ([1, 1, 1] if took_s == 3600.0 else [1, 2])
 
 
+def test_a_commit_that_is_due_goes_with_the_first_edit_that_comes_then() -> None:
+    async def story(desk: Desk) -> None:
+        desk.submit(b"first")
+        while not desk.told:
+            await asyncio.sleep(0.001)
+        desk.submit(b"second")
+        desk.now_s += 3599
+        desk.submit(b"third")
+        await asyncio.sleep(0.02)  # long enough to commit them, if they were committed
+        assert len(desk.disk.commits) == 1
+        desk.now_s += 1
+        desk.submit(b"fourth")
+        while len(desk.told) < 4:
+            await asyncio.sleep(0.001)
+        assert [len(updates) for ((_, updates, _),) in desk.disk.commits] == [1, 3]
+
+    run(story, Limits(commit_ms=3_600_000))
+
+
 def test_edits_gather_between_two_commits_and_a_stop_does_not_wait_for_more() -> None:
     async def story(desk: Desk) -> None:
         desk.submit(b"first")

@@ -6,7 +6,7 @@
 """
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -40,6 +40,9 @@ MAX_FIELDS = 16
 
 _OPEN, _CLOSE, _UPDATE, _AWARENESS, _AUTH, _PING = 1, 2, 3, 4, 5, 6
 _OPENED, _CLOSED, _PONG, _SAVED, _REJECTED, _GOAWAY = 1, 2, 6, 7, 8, 9
+
+_PACKER = msgpack.Packer()
+"""To make one for each message takes longer than to pack it. It keeps as much memory as the largest took."""
 
 _UPDATE_HEAD = b"\x94\x03"
 _UINT_WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4}
@@ -111,7 +114,7 @@ def encode_client(message: ClientMessage) -> bytes:
     fields = astuple(message)
     if type(message) is Open and message.accepts is None:
         fields = fields[:-1]
-    return _pack([types[type(message)], *fields])
+    return msgpack.packb([types[type(message)], *fields])  # type: ignore[no-any-return]  # msgpack has no types
 
 
 def encode_server(message: ServerMessage) -> bytes:
@@ -149,6 +152,11 @@ def encode_news(message: Opened | Updates) -> list[bytes]:
 def encode_updates_head(channel: int, seq: int, count: int) -> bytes:
     """What an UPDATE frame begins with; behind it come so many updates that went through `pack_update`."""
     return b"".join((_UPDATE_HEAD, _pack(channel), _pack(seq), _array_head(count)))
+
+
+def encode_updates(channel: int, seq: int, updates: Sequence[bytes]) -> bytes:
+    """A frame of updates that are not large."""
+    return _pack((_UPDATE, channel, seq, updates))
 
 
 def pack_update(update: bytes) -> bytes:
@@ -205,11 +213,11 @@ def _to_server_message(fields: Any) -> ServerMessage | None:
 
 
 def _pack(value: object) -> bytes:
-    return msgpack.packb(value)  # type: ignore[no-any-return]  # msgpack has no types
+    return _PACKER.pack(value)  # type: ignore[no-any-return]  # msgpack has no types
 
 
 def _array_head(count: int) -> bytes:
-    return msgpack.Packer().pack_array_header(count)  # type: ignore[no-any-return]  # msgpack has no types
+    return _PACKER.pack_array_header(count)  # type: ignore[no-any-return]  # msgpack has no types
 
 
 def _read_fields(

@@ -17,6 +17,8 @@ from typing import Protocol
 
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
+from collabdoc.fanout import Seat
+from collabdoc.server.loop import ServerLoop
 from collabdoc.session import Outlet
 
 READ_BYTES = 16 * 1024
@@ -92,15 +94,15 @@ class SocketLine:
         "_socket",
         "_taken",
         "_written",
-        "descriptor",
         "is_congested",
+        "seat",
         "send",
     )
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._socket, self._early = _take_socket(stream)
         self.send: Callable[[bytes], int] = len
-        self.descriptor = -1
+        self.seat = Seat()
         if self._socket is not None:
             self._send_to(self._socket)
         self._listener = listener
@@ -116,7 +118,7 @@ class SocketLine:
         if self._socket is None:  # lost before it began
             self._loop.call_soon(self._listener.on_lost)
             return
-        self._loop.add_reader(self._socket, self._read)
+        self._start_reading(self._socket)
         early, self._early = self._early, b""
         if early:
             self._listener.on_bytes(early)
@@ -124,7 +126,7 @@ class SocketLine:
     def pause(self) -> None:
         self._is_paused = True
         if self._socket is not None:
-            self._loop.remove_reader(self._socket)
+            self._stop_reading(self._socket)
 
     def resume(self) -> None:
         self._is_paused = False
@@ -153,7 +155,7 @@ class SocketLine:
         self._written, self._taken = 0, -(2**63)
         self.is_congested = True
         self._send_no_more(_is_behind)
-        self._loop.remove_reader(self._socket)
+        self._stop_reading(self._socket)
         self._loop.add_writer(self._socket, self._write_rest)
 
     def has_progressed(self) -> bool:
@@ -178,7 +180,7 @@ class SocketLine:
     def close(self) -> None:
         if self._socket is None:
             return
-        self._loop.remove_reader(self._socket)
+        self._stop_reading(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
         self._socket = None
@@ -187,11 +189,11 @@ class SocketLine:
         self._listener = _NOBODY  # it knows the line, and a circle would wait for the next round over all there is
 
     def _send_to(self, taken: socket.socket) -> None:
-        self.send, self.descriptor = taken.send, taken.fileno()
+        self.send, self.seat.descriptor = taken.send, taken.fileno()
 
     def _send_no_more(self, answer: Callable[[bytes], int]) -> None:
         # Both at once: the number of a socket that was closed may be another's now.
-        self.send, self.descriptor = answer, -1
+        self.send, self.seat.descriptor = answer, -1
 
     def _read(self) -> None:
         assert self._socket is not None
@@ -232,7 +234,15 @@ class SocketLine:
     def _read_on(self) -> None:
         # Also behind our last words: that the peer has ended the line is found by reading.
         if self._socket is not None and not self._rest and not self._is_paused:
-            self._loop.add_reader(self._socket, self._read)
+            self._start_reading(self._socket)
+
+    def _start_reading(self, taken: socket.socket) -> None:
+        loop = self._loop
+        (loop.watch if isinstance(loop, ServerLoop) else loop.add_reader)(taken.fileno(), self._read)
+
+    def _stop_reading(self, taken: socket.socket) -> None:
+        loop = self._loop
+        (loop.unwatch if isinstance(loop, ServerLoop) else loop.remove_reader)(taken.fileno())
 
     def _lose(self) -> None:
         if self._socket is not None:
@@ -260,11 +270,21 @@ def _take_socket(stream: IOStream) -> tuple[socket.socket | None, bytes]:
 class StreamLine:
     """With TLS: the stream reads, writes and keeps what the peer has yet to take."""
 
-    descriptor = -1
-    __slots__ = ("_drained", "_listener", "_resumed", "_says_last", "_stream", "_taken", "_task", "is_congested")
+    __slots__ = (
+        "_drained",
+        "_listener",
+        "_resumed",
+        "_says_last",
+        "_stream",
+        "_taken",
+        "_task",
+        "is_congested",
+        "seat",
+    )
 
     def __init__(self, stream: IOStream, listener: Listener) -> None:
         self._stream = stream
+        self.seat = Seat()
         self._listener = listener
         self._drained = asyncio.Event()
         self._drained.set()

@@ -5,9 +5,12 @@
    one turn, others wait for it, and to the watchdog the server stands still. The system hands out those that are ready
    in their order, so that nobody is passed over.
 2. What is to be done at the end of a turn is done there, not in a turn of its own after the system was asked again.
+3. What waits for a socket to have something is called when the system says that it has. asyncio makes a key, an event
+   and an entry of its queue of that first, each time, and runs it in a context: eight calls of Python.
 """
 
 import asyncio
+import select
 import selectors
 from collections.abc import Callable
 from typing import Any
@@ -16,14 +19,29 @@ SOCKETS_PER_TURN = 128
 
 
 class ServerLoop(asyncio.SelectorEventLoop):
-    """Elsewhere `call_soon` does what `call_last` does here, in the next turn."""
+    """Elsewhere `call_soon` does what `call_last` does here, in the next turn, and `add_reader` what `watch` does."""
 
     def __init__(self) -> None:
         selector = selectors.DefaultSelector()
+        self._some: _Some | None = None
         if hasattr(selectors, "EpollSelector") and isinstance(selector, selectors.EpollSelector):
-            selector._selector = _Some(selector._selector)  # type: ignore[attr-defined]  # its `select.epoll`
+            self._some = selector._selector = _Some(selector._selector, self._hear)  # type: ignore[attr-defined]  # its `select.epoll`
         super().__init__(selector)
         self._last: list[Callable[[], object]] = []
+
+    def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
+        """Call this in each turn in which there is something to read, until `unwatch`, before it is closed."""
+        if self._some is None:
+            self.add_reader(descriptor, callback)
+        else:
+            self._some.watch(descriptor, callback)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Also of one that is not watched."""
+        if self._some is None:
+            self.remove_reader(descriptor)
+        else:
+            self._some.unwatch(descriptor)
 
     def call_last(self, callback: Callable[[], object]) -> None:
         """Call this at the end of the turn that is under way, or of the next one where that is at its end."""
@@ -31,30 +49,65 @@ class ServerLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         super()._run_once()  # type: ignore[misc]  # asyncio's own name for a turn, the same in all versions so far
+        self._end_turn()
+
+    def _hear(self, came: list[int]) -> None:
+        """Call those who wait for these, before asyncio looks at anything else, and end the turn for them."""
+        assert self._some is not None
+        watched = self._some.watched
+        for descriptor in came:
+            if callback := watched.get(descriptor):  # else another of them has ended that
+                try:
+                    callback()
+                except BaseException as error:  # noqa: BLE001  # pycrdt's panic is one
+                    self._tell_of(error, "what was to be read was not")
+        self._end_turn()
+
+    def _end_turn(self) -> None:
         if not self._last:
             return
         due, self._last = self._last, []
         for callback in due:
             try:
                 callback()
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # noqa: BLE001  # pycrdt's panic is one; asyncio tells of it in the same way
-                self.call_exception_handler({"message": "the end of a turn failed", "exception": error})
+            except BaseException as error:  # noqa: BLE001  # pycrdt's panic is one
+                self._tell_of(error, "the end of a turn failed")
         if self._last:  # which is not to wait until something else happens
             self.call_soon(_nothing)
 
+    def _tell_of(self, error: BaseException, message: str) -> None:
+        """As asyncio tells of what its own callbacks raise."""
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        self.call_exception_handler({"message": message, "exception": error})
+
 
 class _Some:
-    """An `epoll` that tells of some at a time."""
+    """An `epoll` that tells of some at a time, and asyncio only of those that asyncio waits for."""
 
-    def __init__(self, epoll: Any) -> None:
+    def __init__(self, epoll: Any, hear: Callable[[list[int]], None]) -> None:
         self._epoll = epoll
+        self._hear = hear
+        self.watched: dict[int, Callable[[], object]] = {}
         for name in ("register", "unregister", "modify", "close", "fileno"):
             setattr(self, name, getattr(epoll, name))
 
-    def poll(self, timeout_s: float | None, most: int) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = self._epoll.poll(timeout_s, min(most, SOCKETS_PER_TURN))
+    def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
+        if descriptor not in self.watched:
+            self._epoll.register(descriptor, select.EPOLLIN)
+        self.watched[descriptor] = callback
+
+    def unwatch(self, descriptor: int) -> None:
+        if self.watched.pop(descriptor, None):
+            self._epoll.unregister(descriptor)
+
+    def poll(self, timeout_s: float | None, _: int) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = self._epoll.poll(timeout_s, SOCKETS_PER_TURN)
+        watched = self.watched
+        if came := [descriptor for descriptor, _ in found if descriptor in watched]:
+            # Before it hears, for they may end what they wait for and begin what asyncio waits for.
+            found = [each for each in found if each[0] not in watched]
+            self._hear(came)
         return found
 
 

@@ -3,7 +3,7 @@
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import Awareness
 from collabdoc.server.frames import encode_frame, join_frame
-from collabdoc.session import Announcement, Batch, Row, Session
+from collabdoc.session import LARGE_BYTES, Announcement, Batch, Row, Session
 
 
 class _EncodedBatch:
@@ -35,12 +35,11 @@ def frame_batch(session: Session, batch: Batch) -> bytes:
         return join_frame([head, *encoded.row.without(own)])
     frame = encoded.by_channel.get(channel)
     if frame is None:
-        head = native.encode_updates_head(channel, batch.seq, count)
-        if batch.is_large:
+        if batch.size_bytes > LARGE_BYTES:
+            head = native.encode_updates_head(channel, batch.seq, count)
             frame = join_frame([head, *native.split_updates(batch.updates)])
         else:
-            packed = encoded.row.whole if encoded.row else b"".join(map(native.pack_update, batch.updates))
-            frame = join_frame([head, packed])
+            frame = encode_frame(native.encode_updates(channel, batch.seq, batch.updates))
         encoded.by_channel[channel] = frame
     return frame
 

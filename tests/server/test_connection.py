@@ -509,15 +509,15 @@ async def test_frames_for_many_go_to_a_socket_only_while_it_is_the_peers_and_tak
         peer.says(frame(BINARY, b"here"))
         await peer.hears()
         line = peer.heard.connection.line
-        descriptors = [line.descriptor]
+        descriptors = [line.seat.descriptor]
         while not line.is_congested:
             line.write(bytes(1_000_000))
-        descriptors.append(line.descriptor)
+        descriptors.append(line.seat.descriptor)
         reading = asyncio.create_task(peer._reader.readexactly(2**30))  # all there is
         await peer.heard.drained.wait()
-        descriptors.append(line.descriptor)
+        descriptors.append(line.seat.descriptor)
         line.close()
-        descriptors.append(line.descriptor)
+        descriptors.append(line.seat.descriptor)
         number = descriptors[0]
         assert number >= 0
         assert descriptors == [number, -1, number, -1]
@@ -527,4 +527,4 @@ async def test_frames_for_many_go_to_a_socket_only_while_it_is_the_peers_and_tak
         await peer.shakes_hands()
         peer.says(frame(CLOSE, b""))
         await peer.hears_close()
-        assert peer.heard.connection.line.descriptor == -1, "nothing follows the last words"
+        assert peer.heard.connection.line.seat.descriptor == -1, "nothing follows the last words"

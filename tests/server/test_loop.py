@@ -5,12 +5,23 @@ import contextlib
 import functools
 import selectors
 import socket
+from collections.abc import Iterator
 
 from collabdoc.config import Settings
 from collabdoc.server.app import bind
 from collabdoc.server.loop import SOCKETS_PER_TURN, ServerLoop
 
 CROWD = 2 * SOCKETS_PER_TURN + 10
+
+
+@contextlib.contextmanager
+def socket_pairs(count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
+    with contextlib.ExitStack() as stack:
+        pairs = [socket.socketpair() for _ in range(count)]
+        for near, far in pairs:
+            stack.enter_context(near)
+            stack.enter_context(far)
+        yield pairs
 
 
 def test_a_turn_looks_after_some_of_a_crowd_and_the_next_after_those_who_waited() -> None:
@@ -25,15 +36,64 @@ def test_a_turn_looks_after_some_of_a_crowd_and_the_next_after_those_who_waited(
             await asyncio.sleep(0)
         return heard[1:]  # its own turn comes before theirs
 
-    with contextlib.ExitStack() as stack:
-        pairs = [socket.socketpair() for _ in range(CROWD)]
-        for near, far in pairs:
-            stack.enter_context(near)
-            stack.enter_context(far)
-        with asyncio.Runner(loop_factory=ServerLoop) as runner:
-            first, second, third = runner.run(turns())
+    with socket_pairs(CROWD) as pairs, asyncio.Runner(loop_factory=ServerLoop) as runner:
+        first, second, third = runner.run(turns())
     assert len(first) == len(second) == SOCKETS_PER_TURN
     assert {*first, *second, *third} == set(range(CROWD))
+
+
+def test_what_is_watched_is_called_in_each_turn_until_another_of_that_turn_or_itself_ends_it() -> None:
+    async def turns() -> list[list[str]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        heard: list[list[str]] = []
+        (a, b, c), far = [near.fileno() for near, _ in pairs], [far for _, far in pairs]
+
+        def ends_both(name: str) -> None:
+            heard[-1].append(name)
+            loop.unwatch(a)
+            loop.unwatch(b)
+
+        loop.watch(a, lambda: heard[-1].append("replaced"))
+        loop.watch(a, functools.partial(ends_both, "a"))
+        loop.watch(b, functools.partial(ends_both, "b"))
+        loop.watch(c, lambda: heard[-1].append("c"))
+        for each in far:
+            each.send(b"for nobody to read")
+        for _ in range(3):
+            heard.append([])
+            await asyncio.sleep(0)
+        loop.unwatch(a)  # which it is no more
+        loop.unwatch(c)
+        return heard
+
+    with socket_pairs(3) as pairs, asyncio.Runner(loop_factory=ServerLoop) as runner:
+        first, *later = runner.run(turns())
+    assert sorted(first) in (["a", "c"], ["b", "c"])
+    assert later == [["c"], ["c"]]
+
+
+def test_what_is_watched_and_fails_is_told_of_and_takes_no_other_along() -> None:
+    async def fail() -> tuple[list[BaseException], list[str]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        told: list[BaseException] = []
+        done: list[str] = []
+        loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+        (fails, far), (goes_on, far_too) = pairs
+        loop.watch(fails.fileno(), functools.partial(_raise, _Panic()))
+        loop.watch(goes_on.fileno(), lambda: done.append("the other"))
+        far.send(b"a")
+        far_too.send(b"a")
+        await asyncio.sleep(0)
+        for near, _ in pairs:
+            loop.unwatch(near.fileno())
+        return told, done
+
+    with socket_pairs(2) as pairs, asyncio.Runner(loop_factory=ServerLoop) as runner:
+        told, done = runner.run(fail())
+    assert [type(each) for each in told] == [_Panic]
+    assert done == ["the other"]
 
 
 def test_the_end_of_a_turn_comes_before_the_system_is_asked_again_and_what_it_leaves_waits_for_nothing() -> None:
