@@ -29,6 +29,7 @@ from collabdoc.protocol.update import (
     UpdateInfo,
     check_across,
     check_in_steps,
+    check_known,
     check_update,
     cut_taken,
     find_pairs,
@@ -115,14 +116,13 @@ class Document:
         """See whether `apply` would take this update; raises as `check_update` does."""
         info = check_update(update, self.clocks, self._pairs, max_parts=max_parts)
         if info.across:
-            self._check_across(info)
+            check_across(info.across, self._read_clocks(), self.diff)
         return info
 
     def check_in_steps(self, update: bytes, *, max_parts: int = UNLIMITED) -> Steps[UpdateInfo]:
-        """The same in short steps, between which others may be applied."""
+        """The same in short steps, between which others may be applied; and whether who gets it whole can take it."""
         info = yield from check_in_steps(update, self.clocks, self._pairs, max_parts=max_parts)
-        if info.across:
-            self._check_across(info)
+        yield from check_known(info, self._read_clocks, self.diff)
         return info
 
     def apply(self, update: bytes, info: UpdateInfo) -> bool:
@@ -160,9 +160,9 @@ class Document:
         self._note(info)
         return is_new
 
-    def _check_across(self, info: UpdateInfo) -> None:
-        # By what pycrdt has now: it may have a part of somebody's large edit already.
-        check_across(info.across, read_state_vector(self.state_vector(), max_clients=2**31), self.diff)
+    def _read_clocks(self) -> dict[int, int]:
+        # What pycrdt has now: it may have a part of somebody's large edit already.
+        return read_state_vector(self.state_vector(), max_clients=2**31)
 
     def _adds(self, info: UpdateInfo) -> bool:
         clocks = self.clocks

@@ -142,4 +142,4 @@ def _builds_on(half_taken: KeysView[int], info: UpdateInfo) -> bool:
     pycrdt takes something into what is no type where that was deleted, as the other may have done; and of two edits
     that claim the same clocks the first.
     """
-    return info.stands_in_known or not half_taken.isdisjoint(info.ends)
+    return bool(info.known_parents) or not half_taken.isdisjoint(info.ends)

@@ -23,6 +23,7 @@ from collabdoc.watchdog import BEAT_S, Watchdog, _Life
 from tests.limits import bounds
 from tests.process import ServerProcess
 from tests.protocol.crafting import first, section, update
+from tests.server.conftest import hang_up
 from tests.server.wire import Wire, text_of, typed
 from tests.standing import STILL, WATCHED
 
@@ -30,6 +31,8 @@ pytestmark = [
     pytest.mark.gen_test(timeout=60),
     pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
 ]
+
+__all__ = ["hang_up"]
 
 BASE = update(section(1, 0, first("a")))
 STILL_STANDING = section(2, 0, first(STILL))

@@ -25,10 +25,10 @@ _TURN_STRUCTS = 10 * STEP_STRUCTS
 _SECTION_PARTS, _WAIT_PARTS = 10, 5
 """What a section, and a struct that waits for another section, counts: it takes so many times as long as a struct."""
 
-_GC, _DELETED, _JSON, _BINARY, _STRING, _EMBED, _FORMAT, _TYPE, ANY, _DOC, _SKIP = range(11)
-HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_PARENT_SUB, _CONTENT = 0x80, 0x40, 0x20, 0x1F
+GC, DELETED, _JSON, _BINARY, _STRING, _EMBED, _FORMAT, TYPE, ANY, _DOC, _SKIP = range(11)
+HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_PARENT_SUB, CONTENT = 0x80, 0x40, 0x20, 0x1F
 _XML_ELEMENT, _XML_HOOK, _XML_TEXT = 3, 5, 6
-_WITHOUT_PARENT = (_GC, _SKIP)
+_WITHOUT_PARENT = (GC, _SKIP)
 _REFERENCES = ((), (0,), (1,), (1, 0))
 """By the first two bits of a struct: for its origin and its right origin, where that is cut for it (1: the origin)."""
 
@@ -90,8 +90,8 @@ class Structs:
     """How long the long texts are that were read by themselves, by where they begin; None: all is read in one go."""
     unread: tuple[int, int, int] | None = None
     """The next long text: how many structs of the section come before, and between which bytes it stands."""
-    stands_in_known: bool = False
-    """Whether any says that it stands in something that the document has."""
+    known_parents: set[Id] = field(default_factory=set)
+    """Those that the document has, of structs that it lacks."""
     types: set[Id] = field(default_factory=set)
     remains: dict[int, list[Id]] = field(default_factory=dict)
     """What is left of what was deleted: client -> the first clock of each run and that behind it, ascending."""
@@ -144,7 +144,7 @@ def find_across(update: bytes, section: Section, clock: int) -> tuple[int, int] 
 def read_place(update: bytes, position: int) -> tuple[int, bytes] | None:
     """Where the struct at a position says that it stands, to be compared; None for one that has no place any more."""
     info = update[position]
-    if info & _CONTENT in _WITHOUT_PARENT:
+    if info & CONTENT in _WITHOUT_PARENT:
         return None
     _, end = read_head(update, position)
     return info >> 6, update[position + 1 : end]
@@ -227,13 +227,12 @@ def _read_some(
 ) -> int:
     clock, client, next_step = section.end, section.client, numbers.start
     jumps = first_jump = structs.jumps
-    step_jumps = structs.step_jumps
     before, right_before = -1, None
-    nans, has_nans = parts.nans, False
+    step_jumps, nans, has_nans = structs.step_jumps, parts.nans, False
     for number in numbers:
         begin = position
         info = update[position]
-        content = info & _CONTENT
+        content = info & CONTENT
         position += 1
         needs: tuple[Id, ...] = ()
         is_jump = True
@@ -261,11 +260,12 @@ def _read_some(
         elif content not in _WITHOUT_PARENT:
             parent, position = _read_parent(update, position, info)
             if parent is not None:
-                is_jump = before != _TYPE or parent != (client, clock - 1)
+                is_jump = before != TYPE or parent != (client, clock - 1)
                 if parent[1] >= (clock if parent[0] == client else clocks.get(parent[0], 0)):
                     needs = (parent,)
                 if parent[1] < clocks.get(parent[0], 0):
-                    structs.stands_in_known = True
+                    if clock >= clocks.get(client, 0):
+                        structs.known_parents.add(parent)
                 elif parent not in structs.types:
                     structs.parents.append(parent)
                 if with_cuts:
@@ -303,9 +303,9 @@ def _read_some(
                 structs.missing.append("an update has a gap")
         else:
             length, position = _read_content(content, update, position, parts)
-            if content == _TYPE:
+            if content == TYPE:
                 structs.types.add((client, clock))
-            elif content == _DELETED:
+            elif content == DELETED:
                 structs.remains.setdefault(client, []).append((clock, clock + length))
             if content != _FORMAT:
                 structs.is_text = False
@@ -352,14 +352,14 @@ def _read_parent(update: bytes, position: int, info: int) -> tuple[Id | None, in
         raise Malformed(f"a struct's parent is of kind {is_root}, expected 0 or 1")
     if info & HAS_PARENT_SUB:
         _, position = read_string(update, position)
-        if info & _CONTENT in (_FORMAT, _STRING):  # yrs panics over a format, and text belongs to sequences
+        if info & CONTENT in (_FORMAT, _STRING):  # yrs panics over a format, and text belongs to sequences
             raise Malformed("a map's entry holds text or a format")
     return parent, position
 
 
 def _read_content(content: int, update: bytes, position: int, parts: Parts) -> tuple[int, int]:
     match content:
-        case 1:  # _DELETED
+        case 1:  # DELETED
             return _read_length(update, position)
         case 2:  # _JSON
             # yjs wrote it before version 13 only; yrs reads one string more than there is, and so all that follows
@@ -372,7 +372,7 @@ def _read_content(content: int, update: bytes, position: int, parts: Parts) -> t
         case 6:  # _FORMAT
             _, position = read_string(update, position)
             position = skip_json(update, position, parts)
-        case 7:  # _TYPE
+        case 7:  # TYPE
             type_, position = read_varuint(update, position)
             # yjs reads a name after an XmlHook, yrs does not; no client makes one.
             if type_ > _XML_TEXT or type_ == _XML_HOOK:

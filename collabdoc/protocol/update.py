@@ -20,7 +20,7 @@ Source of the format: yjs `UpdateEncoderV1` / `readClientsStructRefs`, and yrs 0
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -39,6 +39,11 @@ from collabdoc.protocol.pieces import (
     step_jumps_of,
 )
 from collabdoc.protocol.structs import (
+    CONTENT,
+    DELETED,
+    GC,
+    TYPE,
+    Id,
     Structs,
     find_across,
     read_place,
@@ -64,6 +69,8 @@ _STEP_BYTES = 256 * 1024
 """So many are searched for surrogate pairs in one step."""
 _SHORT_BYTES = 1_000
 """What has fewer is read in one step."""
+_FEW_PARENTS = 10
+"""So many are looked up one by one; to read all that a document has behind the first takes about 15 times as long."""
 _RANGE_PARTS = 2
 """What a deleted range counts: pycrdt may have to cut a text for it, at either end."""
 
@@ -90,8 +97,8 @@ class UpdateInfo(NamedTuple):
     """Whether it only inserts text and formats: no entry of any map is another after it."""
     across: Sequence[Across] = ()
     """Structs of which the document has a part."""
-    stands_in_known: bool = False
-    """Whether a struct says that it stands in something that the document has."""
+    known_parents: Collection[Id] = frozenset()
+    """What the document has and structs that it lacks say that they stand in."""
 
     def cut(self, update: bytes) -> Iterable[bytes]:
         """The update that this was told of in the pieces in which pycrdt is to take it."""
@@ -149,10 +156,13 @@ def check_in_steps(
             _check_cut(client, clock, all_pairs)
             if number % _STEP_CUTS == 0:
                 yield
+    starts = {section.client: section.start for section in structs.sections}
     for number, (client, clock) in enumerate(structs.parents, 1):
         # In pieces pycrdt takes it where that was deleted before; in one go, as clients do, it fails over it.
-        if clock < ends.get(client, 0) and not structs.may_be_parent((client, clock)):
-            raise Malformed(f"an update puts something into what is no type, at {clock} of client {client}")
+        if not starts.get(client, 0) <= clock < ends.get(client, 0):
+            structs.known_parents.add((client, clock))  # which came meanwhile, or is found missing
+        elif not structs.may_be_parent((client, clock)):
+            raise _no_type(client, clock)
         if number % _STEP_CUTS == 0:
             yield
     if structs.subdocument is not None:
@@ -163,10 +173,43 @@ def check_in_steps(
     plan = None
     if structs.waits or not is_small(structs, deletes):
         plan = yield from make_plan(update, structs, clocks, deletes)
-    starts = {section.client: section.start for section in structs.sections}
     is_text = structs.is_text and not deletes and bool(ends)
     across = _find_across(update, structs, clocks)
-    return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text, across, structs.stands_in_known)
+    return UpdateInfo(starts, ends, bool(deletes), structs.halves, plan, is_text, across, structs.known_parents)
+
+
+def check_known(
+    info: UpdateInfo, read_clocks: Callable[[], Mapping[int, int]], read: Callable[[bytes], bytes]
+) -> Steps[None]:
+    """See what a document has of what an update refers to, in short steps; `read_clocks` and `read` as `check_across`.
+
+    What an update is put into has to be a type, or what is left of something. Else pycrdt fails over it, but where the
+    update is taken in pieces and has deleted that in one before: then clients, who take it in one go, fail.
+    """
+    if info.across:
+        check_across(info.across, read_clocks(), read)
+    if info.plan is None or not info.known_parents:
+        return
+    if len(info.known_parents) <= _FEW_PARENTS:
+        for client, clock in info.known_parents:
+            known = read(write_state_vector({**read_clocks(), client: clock}))
+            if known[_find_first(known, client)] & CONTENT not in (GC, DELETED, TYPE):
+                raise _no_type(client, clock)
+            yield
+        return
+    clocks = read_clocks()
+    before = dict(clocks)
+    for client, clock in info.known_parents:
+        before[client] = min(clock, before[client])
+    known = read(write_state_vector(before))
+    yield
+    try:
+        structs, _ = yield from read_structs_in_steps(known, clocks, Parts(UNLIMITED), with_cuts=False)
+    except (IndexError, Malformed):
+        return  # taken before, under other rules: pycrdt is to judge
+    for client, clock in info.known_parents:
+        if not structs.may_be_parent((client, clock)):
+            raise _no_type(client, clock)
 
 
 def check_across(across: Iterable[Across], clocks: Mapping[int, int], read: Callable[[bytes], bytes]) -> None:
@@ -178,7 +221,8 @@ def check_across(across: Iterable[Across], clocks: Mapping[int, int], read: Call
         if place is None:
             continue
         before = write_state_vector({**clocks, client: clock})
-        known = _find_place(read(before), client)
+        update = read(before)
+        known = read_place(update, _find_first(update, client))
         if known is not None and known != place:
             raise Malformed(f"an update puts the edit {clock} of client {client} elsewhere than the document has it")
 
@@ -192,8 +236,8 @@ def _find_across(update: bytes, structs: Structs, clocks: Mapping[int, int]) -> 
     )
 
 
-def _find_place(update: bytes, client: int) -> tuple[int, bytes] | None:
-    """Where the first struct of an update that begins with this client says that it stands.
+def _find_first(update: bytes, client: int) -> int:
+    """Where the first struct begins of an update that begins with this client.
 
     Nothing else is read: 12 bytes that claim the whole of a document as one edit cost 0.9 us for each of its structs.
     """
@@ -202,7 +246,11 @@ def _find_place(update: bytes, client: int) -> tuple[int, bytes] | None:
     first, position = read_varuint(update, position)
     assert first == client
     _, position = read_varuint(update, position)
-    return read_place(update, position)
+    return position
+
+
+def _no_type(client: int, clock: int) -> Malformed:
+    return Malformed(f"an update puts something into what is no type, at {clock} of client {client}")
 
 
 def state_vector_before(clocks: Mapping[int, int], infos: Iterable[UpdateInfo]) -> bytes:

@@ -232,7 +232,8 @@ class SocketLine:
             self._listener.on_drained()
 
     def _read_on(self) -> None:
-        if self._socket is not None and not self.is_congested and not self._is_paused:
+        # Also behind our last words: that the peer has ended the line is found by reading.
+        if self._socket is not None and not self._rest and not self._is_paused:
             self._start_reading(self._socket)
 
     def _start_reading(self, taken: socket.socket) -> None:

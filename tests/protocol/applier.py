@@ -10,6 +10,7 @@ from collabdoc.document import EMPTY_UPDATE, Document, compact
 from collabdoc.errors import DocumentBroken, ProtocolError
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.update import check_update
+from collabdoc.steps import finish
 
 TIMEOUT_S = 10.0
 MEMORY_BYTES = 2048 * 1024 * 1024
@@ -62,7 +63,7 @@ def _verdict(taken: list[bytes], update: bytes) -> str:
     document = Document(EMPTY_UPDATE, taken)
     before = dict(document.clocks)
     try:
-        info = document.check(update)
+        info = finish(document.check_in_steps(update))
     except ProtocolError as error:
         if document.clocks != before:
             return "a refused update changed the document"

@@ -17,6 +17,7 @@ from collabdoc.protocol.pieces import SHORT_BYTES, WHOLE_JUMPS, WHOLE_RANGES, WH
 from collabdoc.protocol.structs import STEP_STRUCTS
 from collabdoc.protocol.update import UpdateInfo, check_update, cut_taken, is_whole
 from collabdoc.protocol.values import Parts
+from collabdoc.steps import finish
 from tests.protocol.company import write_together
 from tests.protocol.crafting import ROOT, after, first, garbage, section, string, uint, update
 
@@ -197,6 +198,89 @@ def test_only_into_what_is_or_was_a_type_an_update_may_put_something(
     check_update(update(section(7, 0, inside)), {5: 9})  # what the document has is pycrdt's to judge
 
 
+def entry(number: int, content: bytes) -> bytes:
+    """What stands in a map, under a key of its own."""
+    return bytes([content[0] | 0x20]) + ROOT + string(f"k{number}") + content[1:]
+
+
+KNOWN = {
+    "type": b"\x07\x01",
+    "element": b"\x07\x03" + string("p"),
+    "deleted": b"\x01\x01",
+    "value": b"\x08\x01\x7d\x01",
+    "binary": b"\x03" + string("b"),
+    "embedded": b"\x05" + string("1"),
+}
+
+
+def known_of(kind: str, count: int) -> list[bytes]:
+    """The log of a document in which that many of a kind stand, at the first clocks of client 5."""
+    if kind == "collected":
+        return [update(section(5, 0, garbage(count)))]
+    if kind == "text":
+        return [update(section(5, 0, first("a" * count)))]
+    content = KNOWN[kind.removesuffix(", then deleted")]
+    log = [update(section(5, 0, *(entry(number, content) for number in range(count))))]
+    return [*log, update(deletes={5: [(0, count)]})] if kind.endswith("deleted") and kind != "deleted" else log
+
+
+def put_into(count: int, *, writes_over: bool) -> bytes:
+    """An edit that puts values into as many, after it has written over them or not."""
+    over = [b"\xa8" + uint(5) + uint(number) + b"\x01\x7d\x02" for number in range(count)] if writes_over else []
+    inside = [b"\x08\x00" + uint(5) + uint(number) + b"\x01\x7d\x03" for number in range(count)]
+    return update(section(7, 0, *over, *inside, *inside[:1] * WHOLE_JUMPS))
+
+
+@pytest.mark.parametrize("count", [1, 3, 11])
+@pytest.mark.parametrize("writes_over", [False, True])
+@pytest.mark.parametrize("kind", [*KNOWN, "type, then deleted", "value, then deleted", "collected", "text"])
+def test_an_update_in_pieces_is_taken_where_a_client_that_gets_it_whole_can_take_it(
+    kind: str, writes_over: bool, count: int
+) -> None:
+    """yrs takes something into what is no type where that was deleted and collected, as by a piece before."""
+    log, crafted = known_of(kind, count), put_into(count, writes_over=writes_over)
+    whole, server = doc_of(log), Document(tail=log)
+    try:
+        whole.apply_update(crafted)
+    except RuntimeError:
+        with pytest.raises(Malformed, match="into what is no type"):
+            finish(server.check_in_steps(crafted))
+        assert kind in ("value", "binary", "embedded", "text")
+    else:
+        info = finish(server.check_in_steps(crafted))
+        assert info.plan is not None
+        server.apply(crafted, info)
+        assert loaded_again(server._doc) == loaded_again(whole)
+
+
+@pytest.mark.parametrize("count", [3, 11])
+def test_what_an_update_is_put_into_is_looked_up_while_others_write(count: int) -> None:
+    log, crafted = known_of("type", count), put_into(count, writes_over=False)
+    server, letters = Document(tail=log), 0
+    for _ in server.check_in_steps(crafted):
+        letter = update(section(9, letters, after(9, letters - 1, "x") if letters else first("x")))
+        server.apply(letter, server.check(letter))
+        letters += 1
+    assert letters
+
+
+def test_nothing_is_looked_up_of_what_the_document_has_already() -> None:
+    crafted = put_into(1, writes_over=False)
+    document = Document(tail=[*known_of("type", 1), crafted])
+    info = finish(document.check_in_steps(crafted))
+    assert info.plan is not None
+    assert not info.known_parents
+
+
+def test_in_a_document_that_was_taken_under_other_rules_it_is_for_the_library_to_judge() -> None:
+    text_in_a_map = b"\x24" + ROOT + string("k") + string("ab")
+    document = Document(
+        tail=[update(section(5, 0, *(entry(number, KNOWN["type"]) for number in range(11)), text_in_a_map))]
+    )
+    crafted = put_into(11, writes_over=False)
+    assert document.apply(crafted, finish(document.check_in_steps(crafted)))
+
+
 def test_pieces_are_larger_where_clients_are_many() -> None:
     """pycrdt goes through all clients at each: 100,000 structs of as many took 4.6 s in pieces of 100."""
     large = update(section(1, 0, *[garbage(1)] * 5_000))
@@ -223,6 +307,8 @@ def test_pieces_lead_to_the_same_document(seed: int, size: int) -> None:
         clocks = clocks_of(piecewise)
         with pytest.MonkeyPatch.context() as monkeypatch:
             info = check_finely(monkeypatch, large, clocks, size)
+            monkeypatch.setattr("collabdoc.protocol.update._FEW_PARENTS", random.choice((0, 10)))
+            finish(Document(tail=base).check_in_steps(large))
         for piece in info.cut(large):
             check_update(piece, clocks_of(piecewise))
             piecewise.apply_update(piece)

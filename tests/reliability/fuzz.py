@@ -35,6 +35,7 @@ from collabdoc.protocol.messages import Auth, Close, Open, Ping, Update
 from collabdoc.protocol.messages import Awareness as AwarenessMessage
 from collabdoc.protocol.values import Parts, skip_any, skip_json
 from collabdoc.server.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, FrameError, FrameReader
+from collabdoc.steps import finish
 from collabdoc.underway import Underway
 from tests.protocol.company import write_together
 from tests.reliability.hostile import ANYS, HUGE, JSONS, Grammar, damage
@@ -187,7 +188,7 @@ class _Life:
         self.log: list[bytes] = []
 
     def take(self, update: bytes) -> str:
-        info = self.document.check(update, max_parts=150_000)
+        info = finish(self.document.check_in_steps(update, max_parts=150_000))
         try:
             if self.document.apply(update, info):
                 self.log.append(update)

@@ -24,6 +24,7 @@ from pycrdt import Array, Map, Text, XmlFragment
 from collabdoc.document import Document
 from collabdoc.errors import DocumentBroken, ProtocolError
 from collabdoc.protocol.lib0 import read_state_vector
+from collabdoc.steps import finish
 from tests.protocol.company import write_together
 from tests.reliability.hostile import Grammar
 
@@ -38,7 +39,7 @@ def honest(seed: str) -> tuple[Document, list[bytes]]:
     document = Document()
     log = write_together(Random(seed).randrange(2**32))
     for update in log:
-        document.apply(update, document.check(update))
+        document.apply(update, finish(document.check_in_steps(update)))
     return document, log
 
 
@@ -50,7 +51,7 @@ def hostile(seed: str) -> tuple[Document, list[bytes]]:
     for _ in range(UPDATES):
         update = grammar.update(document.clocks)
         try:
-            if document.apply(update, document.check(update)):
+            if document.apply(update, finish(document.check_in_steps(update))):
                 log.append(update)
         except ProtocolError:
             pass

@@ -19,7 +19,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from collabdoc.lane import LONG_S, Lane
-from collabdoc.server.connection import Connection, send_all
+from collabdoc.server.connection import _CLOSE_S, Connection, send_all
 from collabdoc.server.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, encode_frame
 from collabdoc.server.handshake import Handshake
 from collabdoc.turn import Turn
@@ -159,6 +159,11 @@ def tls(request: pytest.FixtureRequest, certificate: Path) -> Tls:
     return server, client
 
 
+async def at_once(event: asyncio.Event) -> None:
+    """Not when the server has waited for as long as it does for a peer that does not end a line."""
+    await asyncio.wait_for(event.wait(), _CLOSE_S / 2)
+
+
 @asynccontextmanager
 async def a_peer(tls: Tls) -> AsyncIterator[Peer]:
     heard = Heard()
@@ -231,8 +236,24 @@ async def test_a_line_that_ends_while_its_frames_wait_is_let_go(tls: Tls, monkey
         assert await peer.hears() == (BINARY, b"one")
         assert await peer.hears_close() == 1011
         peer.writer.transport.abort()
-        await peer.heard.closed.wait()
+        await at_once(peer.heard.closed)
         assert peer.heard.messages == [b"one", b"fault"]
+
+
+@pytest.mark.parametrize("before", [b"", frame(BINARY, b"one")])
+async def test_who_closes_is_gone_at_once_also_where_that_was_heard_at_the_end_of_a_slice(
+    tls: Tls, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    monkeypatch.setattr("collabdoc.server.connection.SLICE_S", -1.0)
+    async with a_peer(tls) as peer:
+        await peer.shakes_hands()
+        peer.says(before + close(1001))
+        if before:
+            assert await peer.hears() == (BINARY, b"one")
+        assert await peer.hears_close() == 1001
+        peer.writer.close()
+        await at_once(peer.heard.closed)
+        assert peer.heard.closes == 1
 
 
 async def test_who_had_much_read_for_it_rests_and_is_heard_again(tls: Tls) -> None:

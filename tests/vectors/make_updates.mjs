@@ -254,6 +254,16 @@ refuse('a subdocument that is deleted at once', 'Malformed', Y.mergeUpdates(subd
 const element = section(9, 0, [7, ...root('x'), 3, ...string('p')])
 refuse('the rest of an edit in another parent than its beginning', 'Malformed', update([element, section(1, 0, typed('hello world', parent(9, 0)))]), update([section(1, 0, typed('hello'))]))
 refuse('the rest of an edit behind another than its beginning', 'Malformed', update([section(1, 5, [0x84, ...id(1, 0), ...string('abc')])]), update([section(1, 0, typed('hello'), [0x84, ...id(1, 4), ...string('ab')])]))
+const intoMany = (count) => {
+  const over = (number) => [0xa8, ...id(9, number), 1, 125, 2]
+  const inside = (number) => [8, ...parent(9, number), 1, 125, 3]
+  const numbers = Array.from({ length: count }, (_, number) => number)
+  const value = (number) => [0x28, ...root('m'), ...string(`k${number}`), 1, 125, 1]
+  const edit = section(1, 0, ...numbers.map(over), ...numbers.map(inside), inside(0), inside(0), inside(0))
+  return [update([edit]), update([section(9, 0, ...numbers.map(value))])]
+}
+refuse('an edit in pieces into a value that it writes over', 'Malformed', ...intoMany(1))
+refuse('an edit in pieces into many values that it writes over', 'Malformed', ...intoMany(11))
 for (const [name, json] of Object.entries({
   'no JSON': '{',
   'JSON that is undefined': 'undefined',
