@@ -1,15 +1,15 @@
 """A document out of what the store has of it: first its room, and behind what that can tell already the rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from collabdoc.config import Limits
 from collabdoc.document import AT_ONCE_BYTES, EMPTY_UPDATE, Document
 from collabdoc.errors import NoSuchDocument
 from collabdoc.guard import Guard
-from collabdoc.lane import Lane
 from collabdoc.openings import AtRest
 from collabdoc.reader import Reader
 from collabdoc.room import Room
+from collabdoc.steps import Steps
 from collabdoc.store.base import Loaded, Store
 
 
@@ -42,12 +42,14 @@ async def find_again(room: Room, store: Store, reader: Reader) -> tuple[Loaded, 
     return loaded, on_its_way[loaded.row.seq - seq :]  # some may have come there, and were not reported yet
 
 
-async def load_document(loaded: Loaded, on_its_way: Sequence[bytes], guard: Guard, lane: Lane) -> tuple[Document, int]:
-    """The document and its size in bytes, over several turns of the loop where that is much."""
+async def load_document(
+    loaded: Loaded, on_its_way: Sequence[bytes], guard: Guard, run: Callable[[Steps[None]], Awaitable[None]]
+) -> tuple[Document, int]:
+    """The document and its size in bytes, over several turns of the loop: `Lane.run`, or `start` if nobody waits."""
     snapshot = loaded.snapshot or EMPTY_UPDATE
     updates = [*(entry.update for entry in loaded.tail), *on_its_way]
     document = Document()
-    await lane.run(guard.read_in_steps(document.load(snapshot, updates)))
+    await run(guard.read_in_steps(document.load(snapshot, updates)))
     return document, len(snapshot) + sum(map(len, updates))
 
 

@@ -80,7 +80,7 @@ class Room:
         self.guard = guard
         self._server = server
         self._refusal = refusal
-        self._recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
+        self.recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
         self._openings = Openings(limits)
         self._meta_due = False
         self._gathered: list[Edit] = []
@@ -189,7 +189,7 @@ class Room:
 
     def committed(self, count: int, last_seq: int) -> None:
         """The next `count` updates that `flush` gave are on the disk, the last of them as `last_seq`."""
-        self._recent.extend(self.uncommitted.commit(count))
+        self.recent.extend(self.uncommitted.commit(count))
         self.committed_seq = last_seq
 
     def opened(self, session: Session, opening: Open) -> Opened | None:
@@ -262,7 +262,7 @@ class Room:
         missed, update = None, EMPTY_UPDATE
         if opening.state_vector is not None:
             if opening.epoch is not None and opening.seq is not None:
-                missed = self._recent.since(opening.seq)
+                missed = self.recent.since(opening.seq)
             if missed is None:
                 update = self._openings.lacking(opening.state_vector, document)
             else:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 
 from collabdoc.barred import Barred
 from collabdoc.config import Limits
@@ -30,7 +30,7 @@ from collabdoc.guard import Guard
 from collabdoc.helper import Helper
 from collabdoc.lane import Lane
 from collabdoc.life import State
-from collabdoc.loading import find_again, load_document, make_room
+from collabdoc.loading import make_room
 from collabdoc.memory import give_back
 from collabdoc.protocol.messages import Awareness, Update
 from collabdoc.quarantine import Quarantine
@@ -38,6 +38,7 @@ from collabdoc.reader import Reader
 from collabdoc.room import Room
 from collabdoc.session import Session
 from collabdoc.snapshots import Snapshots, is_due
+from collabdoc.spares import Spares
 from collabdoc.store.base import DocumentRow, Store
 from collabdoc.turn import Turn
 from collabdoc.underway import Underway
@@ -72,6 +73,7 @@ class Rooms:
         self._helper = helper
         self._exports = Exports(store, reader, helper, lambda: self._draining)
         self._snapshots = Snapshots(store, reader, writer, helper, limits)
+        self._spares = Spares(store, reader, lane, monotonic)
         self._limits = limits
         self._server = server
         self._lane = lane
@@ -282,6 +284,8 @@ class Rooms:
         slot.log_bytes += size
         if is_due(self._limits, slot.log_updates, slot.log_bytes, slot.room.size_bytes):
             self._start(slot, self._snapshot)
+        elif self._spares.lags(slot.room):
+            self._start(slot, self._spares.follow)
 
     def _lose(self, slot: Slot) -> None:
         """The store cannot take edits of this document any more: they are refused, and nobody else's."""
@@ -330,14 +334,9 @@ class Rooms:
         self._came_or_went = True
 
     async def _fill(self, slot: Slot) -> None:
-        room = slot.room
+        room, is_again = slot.room, slot.loaded is None
         try:
-            loaded, slot.loaded = slot.loaded, None
-            on_its_way: Sequence[bytes] = ()
-            if loaded is None:
-                log.warning("document %a is loaded anew: pycrdt failed in it", room.name)
-                loaded, on_its_way = await find_again(room, self._store, self._reader)
-            document, size_bytes = await load_document(loaded, on_its_way, room.guard, self._lane)
+            document, size_bytes = await self._spares.load(slot)
             self._came_or_went = True
         except Exception as error:  # whatever it is: nobody is to wait for this room for ever
             unforeseen = not isinstance(error, CollabdocError)
@@ -349,6 +348,8 @@ class Rooms:
             return
         if room.state is State.LOADING:  # else the server began to drain meanwhile
             room.reload(document, size_bytes=size_bytes)
+        if is_again:
+            await self._spares.make(slot)
 
     def _check_writable_now(self) -> None:
         if reason := self._writer.refusal():
@@ -362,7 +363,7 @@ class Rooms:
                 while self._left:
                     self._left.pop()
                     await asyncio.sleep(0)
-                if self._came_or_went:
+                if self._spares.forget_one() or self._came_or_went:
                     self._came_or_went = False
                     await self._reader.call(give_back)
             except Exception:

@@ -37,6 +37,7 @@ FLOORS = {
             "flushes",
             "exports",
             "snapshots",
+            "spares",
             "reader",
             "writer",
             "rooms",

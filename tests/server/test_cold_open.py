@@ -1,20 +1,20 @@
 """What is told of a document that lies in the store, in every dialect, before the server has loaded it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 from tornado.ioloop import IOLoop
 
-from collabdoc import rooms
+from collabdoc import spares
 from collabdoc.document import EMPTY_UPDATE, Document, compact
 from collabdoc.errors import DocumentBroken
 from collabdoc.guard import Guard
-from collabdoc.lane import Lane
 from collabdoc.loading import load_document
 from collabdoc.protocol.messages import Closed, Saved, Update
 from collabdoc.server.app import Server
+from collabdoc.steps import Steps
 from collabdoc.store.base import Append, Loaded, Snapshot
 from collabdoc.store.sqlite import SqliteStore
 from tests.conftest import ServerFactory
@@ -33,18 +33,18 @@ class _Loading:
         self.fails = False
 
     async def load_document(
-        self, loaded: Loaded, on_its_way: Sequence[bytes], guard: Guard, lane: Lane
+        self, loaded: Loaded, on_its_way: Sequence[bytes], guard: Guard, run: Callable[[Steps[None]], Awaitable[None]]
     ) -> tuple[Document, int]:
         await self.may_end.wait()
         if self.fails:
             raise DocumentBroken("a panic")
-        return await load_document(loaded, on_its_way, guard, lane)
+        return await load_document(loaded, on_its_way, guard, run)
 
 
 @pytest.fixture
 def loading(monkeypatch: pytest.MonkeyPatch) -> _Loading:
     loading = _Loading()
-    monkeypatch.setattr(rooms, "load_document", loading.load_document)
+    monkeypatch.setattr(spares, "load_document", loading.load_document)
     return loading
 
 
