@@ -69,9 +69,9 @@ async def _serve(
     async with Server(settings, sockets=sockets, underway=underway) as server:
         # With Python's own thresholds a thousand sockets are looked through several times a second: p99 from edit to
         # peer was 87 ms with 500 documents of two clients, and is 4 ms with these. The first two say how much of the
-        # new is looked through at once: 200,000 objects, as of an edit of 150,000 pieces, took 40 ms.
+        # new is looked through at once: 200,000 objects, as of an edit of 150,000 pieces, took 40 ms, 25,000 take 4 ms.
         gc.freeze()
-        gc.set_threshold(5_000, 4, 500)
+        gc.set_threshold(2_000, 4, 1_250)
         if heart is None or heart.is_first:
             click.echo(f"listening on {server.url}")
             if settings.open:  # some browsers run in this terminal until they are left

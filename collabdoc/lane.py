@@ -1,8 +1,8 @@
 """Long work of one loop, a slice of it in a turn: between two slices everybody else is served.
 
 1. A turn of the loop holds at most one slice, and one of what has just begun, however much there is to do; who has more
-   than that takes turns. A slice is about as long as others took since the last, within bounds: where little else is
-   to be done nobody waits long, and where much is, what is long gets half of the time.
+   than that takes turns. A slice is about as long as others took of the processor since the last, within bounds: where
+   little else is to be done nobody waits long, and where much is, what is long gets half of the time, or some less.
 2. A step that could not be cut any shorter is followed by a rest, of its owner and of all who took such a step, so that
    they have one part in ten of the loop's time together.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from collabdoc.steps import Steps
 
-SLICE_S, SHORTEST_SLICE_S = 0.005, 0.001
+SLICE_S, SHORTEST_SLICE_S = 0.002, 0.001
 LONG_S = 0.02
 """A step that takes the processor longer is followed by a rest."""
 _REST = 9
@@ -36,7 +36,7 @@ class Lane:
         self._waiting: deque[_Work] = deque()
         self._resting: deque[_Work] = deque()
         self._rested_s = 0.0
-        self._since_s = 0.0  # when others had their turn again
+        self._since_cpu_s = 0.0  # when others had their turn again
         self._timer: asyncio.Handle | None = None
         self._is_next = False  # in the next turn, whatever comes
         self._at_once_until_s: float | None = None  # in this turn
@@ -57,7 +57,7 @@ class Lane:
         """
         work = steps, self._loop.create_future()
         if not self._waiting:
-            self._since_s = self._monotonic()
+            self._since_cpu_s = self._cpu_s()
         (self._resting if is_slow else self._waiting).append(work)
         self._schedule()
         return work[1]
@@ -90,15 +90,16 @@ class Lane:
 
     def _take_slice(self) -> None:
         self._is_next = False
-        now_s = self._monotonic()
-        until_s = now_s + min(max(now_s - self._since_s, SHORTEST_SLICE_S), SLICE_S)
+        # By the clock others seem to have taken long where it was other programs that did.
+        others_s = self._cpu_s() - self._since_cpu_s
+        until_s = self._monotonic() + min(max(others_s, SHORTEST_SLICE_S), SLICE_S)
         if self._resting and self._rested_s <= until_s:
             self._waiting.appendleft(self._resting.popleft())
         while self._waiting:
             self._take(self._waiting.popleft(), until_s)
             if self._monotonic() >= until_s:
                 break
-        self._since_s = self._monotonic()
+        self._since_cpu_s = self._cpu_s()
         self._schedule()
 
     def _take(self, work: _Work, until_s: float) -> None:

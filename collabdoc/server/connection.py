@@ -316,7 +316,7 @@ def send_all(turn: Turn, speakers: Iterable[Speaker]) -> None:
     """
     said: list[tuple[Connection, bytes]] = []
     for speaker in speakers:
-        if turn.read_s > LONG_S:
+        if turn.read_s > SLICE_S:
             turn.send.add(speaker)
             continue
         try:

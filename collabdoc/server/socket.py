@@ -1,8 +1,8 @@
 """What the sockets of all dialects share: sessions with their tasks, what they have to say, and how they end.
 
 1. A frame is handled to its end without an await, but for opening a document, which has a task of its own.
-2. What sessions have to say is gathered over a turn of the loop and leaves in one write. Past `outbox_bytes` the rest
-   waits for the next turn, so that one client with many documents neither holds up the others nor fills the memory.
+2. What sessions have to say is gathered over a turn of the loop and leaves in one write. Past `outbox_bytes` or a slice
+   of time the rest waits for the next turn: a client with many documents neither holds up others nor fills the memory.
 3. A fault of one frame closes its sender, or its document, and nobody else.
 """
 
@@ -24,6 +24,7 @@ from collabdoc.errors import (
     RateLimited,
     SilentTooLong,
 )
+from collabdoc.lane import SLICE_S
 from collabdoc.protocol.messages import Closed, GoAway, Open, Rejected, ServerMessage
 from collabdoc.protocol.names import check_name
 from collabdoc.server.budget import Budget
@@ -214,12 +215,12 @@ class DialectSocket(ABC):
         """What the channels have to say now, in one write; nothing while the peer does not take it."""
         if self._failed or self._line.is_congested:
             return b""
-        out: list[bytes] = []
         room_left = self._context.settings.limits.outbox_bytes
-        ready, self._ready = self._ready, []
+        ready, self._ready, out = self._ready, [], list[bytes]()
         frame_batch = self._frame_batch
+        until_s = time.monotonic() + SLICE_S if len(ready) > 1 else 0.0
         for place, session in enumerate(ready):
-            if room_left <= 0:
+            if place and (room_left <= 0 or time.monotonic() >= until_s):
                 self._ready = ready[place:] + self._ready
                 self._context.turn.send.add(self)
                 break

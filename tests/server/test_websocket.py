@@ -14,6 +14,7 @@ from collabdoc.protocol.messages import (
     Closed,
     GoAway,
     Open,
+    Opened,
     Ping,
     Pong,
     Rejected,
@@ -23,6 +24,7 @@ from collabdoc.protocol.messages import (
 )
 from collabdoc.server.app import Server
 from collabdoc.server.connection import Connection
+from collabdoc.server.socket import DialectSocket
 from tests.conftest import ServerFactory
 from tests.limits import bounds
 from tests.server.people import ByName
@@ -59,6 +61,26 @@ async def test_opens_may_be_pipelined_and_channels_keep_apart(server: Server) ->
     await bob.opens("b")
     alice.says(Update(1, 1, typed("in a")), Update(2, 1, typed("in b")))
     assert text_of(*(await bob.hears(Updates)).updates) == "in b"
+
+
+async def test_one_with_many_channels_is_told_of_them_over_several_turns(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here each of them takes as long as one socket may in a turn."""
+    monkeypatch.setattr("collabdoc.server.socket.SLICE_S", -1.0)
+    take, taken = DialectSocket.take_frames, list[bytes]()
+
+    def take_frames(self: DialectSocket) -> bytes:
+        taken.append(take(self))
+        return taken[-1]
+
+    monkeypatch.setattr(DialectSocket, "take_frames", take_frames)
+    alice = await Wire.connect(server)
+    await alice.opens("a")
+    taken.clear()
+    alice.says(*(Open(channel, "a", b"\x00") for channel in range(2, 7)))
+    assert [(await alice.hears(Opened)).channel for _ in range(5)] == [2, 3, 4, 5, 6]
+    assert len([frames for frames in taken if frames]) == 5
 
 
 async def test_edits_of_one_turn_are_saved_by_one_message(server: Server) -> None:
