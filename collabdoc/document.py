@@ -111,6 +111,7 @@ class Document:
             self.clocks = _clocks(self._doc)
         for update in (snapshot, *tail):
             self._note_pairs((yield from find_pairs(update)))
+            yield  # 1,000 short ones take 9 ms
 
     def check(self, update: bytes, *, max_parts: int = UNLIMITED) -> UpdateInfo:
         """See whether `apply` would take this update; raises as `check_update` does."""

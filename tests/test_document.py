@@ -76,6 +76,11 @@ def take(document: Document, updates: list[bytes]) -> list[bool]:
 # Loading and applying
 
 
+def test_a_log_of_short_updates_is_loaded_in_a_step_or_two_for_each() -> None:
+    log = [update(section(1, clock, first("a") if clock == 0 else after(1, clock - 1, "a"))) for clock in range(50)]
+    assert sum(1 for _ in Document().load(EMPTY_UPDATE, log)) >= 2 * len(log)
+
+
 def test_a_document_is_its_snapshot_and_the_tail_after_it() -> None:
     log: list[bytes] = []
     Typist(1, log).types("c").types("b").types("a")
