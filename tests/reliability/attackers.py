@@ -5,7 +5,7 @@ import contextlib
 import gzip
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from random import Random
 
@@ -188,16 +188,26 @@ async def _listen(reader: asyncio.StreamReader) -> None:
         pass
 
 
-def server_core() -> int:
-    """Where a server runs that is attacked."""
-    return min(os.sched_getaffinity(0))
+@contextlib.contextmanager
+def apart_from(server: int) -> Iterator[None]:
+    """Where there are two cores, a server's process has one of them, and this one and all that it starts the others.
+
+    Else a bystander that is woken takes the core from the server that woke it, but only while attackers have the other.
+    """
+    cores = os.sched_getaffinity(0)
+    own = {min(cores)}
+    if others := cores - own:
+        os.sched_setaffinity(server, own)
+        os.sched_setaffinity(0, others)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def attack(port: int, seed: int, seconds: float) -> Counter[str]:
-    """In a process of its own, behind the one that measures, and away from the server's core."""
+    """In a process of its own, behind the one that measures."""
     os.nice(10)
-    if others := os.sched_getaffinity(0) - {server_core()}:
-        os.sched_setaffinity(0, others)
     attackers = Attackers(port, seed)
     asyncio.run(attackers.run(seconds))
     return attackers.sent

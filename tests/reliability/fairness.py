@@ -3,7 +3,8 @@
     python -m tests.reliability.fairness --seconds 10 --seed 1
 
 Each kind of `heavy.py` on a server of its own: how long an edit takes from one to the other, before and meanwhile, and
-how long the loop was away from its sockets at most. Nobody may lose the document or an edit, and all is saved.
+how long the loop was away from its sockets at most. Nobody may lose the document or an edit, and all is saved. Where
+there are two cores, the server has one.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from collabdoc.protocol import native
 from collabdoc.protocol.messages import Closed, Open, Opened, Saved, Update, Updates
 from tests.process import ServerProcess
 from tests.protocol.crafting import after, section, string, update
+from tests.reliability.attackers import apart_from
 from tests.reliability.heavy import HOT, KINDS, Peer, attack, prepare
 from tests.reliability.turns import PROGRAM, Turns
 
@@ -151,7 +153,7 @@ async def run(
     prepare(kind, data)
     turns = Turns(folder / "turns")
     environment = {**turns.environment, "COLLABDOC_LIMITS__ROOM_IDLE_S": "1"}
-    with ServerProcess(data, program=PROGRAM, environment=environment) as server:
+    with ServerProcess(data, program=PROGRAM, environment=environment) as server, apart_from(server.pid):
         pairs = Pair("quiet", 10), Pair(HOT, 20)
         for pair in pairs:
             await pair.connect(server.port)

@@ -5,7 +5,7 @@
 The bystanders have to keep their connections, agree in the end and have everything saved. Told are how long an edit
 takes from one to the other, before and during the attack, how long the server stood still at most, as seen by one that
 pings all the time and by what one turn of its loop took of the processor, and how its memory grew. Where there are two
-cores, the attackers leave the server one.
+cores, the server has one, attackers and bystanders share the other.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import Closed, Open, Opened, Ping, Saved, Update, Updates
 from tests.process import ServerProcess
-from tests.reliability.attackers import DOCUMENTS, attack, server_core
+from tests.reliability.attackers import DOCUMENTS, apart_from, attack
 from tests.reliability.turns import PROGRAM, Turns
 
 MEMORY_DRIFT_BYTES = 20 * 2**20
@@ -146,8 +146,7 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
     quiet, attacked = Figures(), Figures()
     turns = Turns(data.with_name("turns"))
     environment = {**turns.environment, "COLLABDOC_LIMITS__ROOM_IDLE_S": "2"}
-    with ServerProcess(data, program=PROGRAM, environment=environment) as server:
-        os.sched_setaffinity(server.pid, {server_core()})
+    with ServerProcess(data, program=PROGRAM, environment=environment) as server, apart_from(server.pid):
         writer, reader, pinged = Bystander(Figures()), Bystander(quiet), Bystander(quiet)
         bystanders = (writer, reader, pinged)
         for bystander in bystanders:
