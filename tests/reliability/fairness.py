@@ -175,14 +175,13 @@ async def run(
             until_s = time.monotonic() + _SETTLED_S
             while time.monotonic() < until_s and not all(pair.is_settled for pair in pairs):
                 await asyncio.sleep(_EVERY_S)
-            busy_ms, took_ms = turns.take()
+            turn = turns.take()
             # Within the pool: to wait for its process would hold up those who listen here.
             meanwhile = [pair.take_figures() for pair in pairs]
         wrong = [each for pair in pairs for each in pair.wrong()]
         print(
             f"{kind}: {done} times; p50, p99 and longest in ms: in another document {meanwhile[0]} (alone {alone[0]}), "
-            f"in the same {meanwhile[1]} (alone {alone[1]}); longest turn {busy_ms:.0f} ms of the processor, "
-            f"{took_ms:.0f} ms by the clock",
+            f"in the same {meanwhile[1]} (alone {alone[1]}); longest turn {turn}, {turn.took_ms:.0f} ms by the clock",
             flush=True,
         )
         for pair in pairs:
@@ -193,7 +192,7 @@ async def run(
             stopped = False
         if not stopped:
             wrong.append("the server did not stop in order")
-    return [f"{kind}: {each}" for each in wrong], busy_ms
+    return [f"{kind}: {each}" for each in wrong], turn.busy_ms
 
 
 def run_all(kinds: Sequence[str], seconds: float, seed: int, recording: Path | None) -> list[str]:
