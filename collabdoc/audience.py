@@ -83,8 +83,8 @@ class Audience:
             for start in range(0, len(authors), _TOLD_TOGETHER):
                 made: list[tuple[Session, Outlet, bytes]] = []
                 for session in authors[start : start + _TOLD_TOGETHER]:
-                    if session.delivery and (frame := _make_frame([session], batch)):
-                        made.append((session, session.delivery.outlet, frame))
+                    if frame := _make_frame([session], batch):
+                        made.append((session, _outlet(session), frame))
                 _send(made, batch)
 
     def _enter(self, session: Session) -> None:

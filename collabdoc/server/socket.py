@@ -215,9 +215,9 @@ class DialectSocket(ABC):
         """What the channels have to say now, in one write; nothing while the peer does not take it."""
         if self._failed or self._line.is_congested:
             return b""
-        room_left = self._context.settings.limits.outbox_bytes
-        ready, self._ready, out = self._ready, [], list[bytes]()
-        frame_batch = self._frame_batch
+        out: list[bytes] = []
+        ready, self._ready = self._ready, []
+        frame_batch, room_left = self._frame_batch, self._context.settings.limits.outbox_bytes
         until_s = time.monotonic() + SLICE_S if len(ready) > 1 else 0.0
         for place, session in enumerate(ready):
             if place and (room_left <= 0 or time.monotonic() >= until_s):

@@ -75,11 +75,8 @@ def test_what_is_watched_is_called_in_each_turn_until_another_of_that_turn_or_it
 
 def test_what_is_watched_and_fails_is_told_of_and_takes_no_other_along() -> None:
     async def fail() -> tuple[list[BaseException], list[str]]:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, ServerLoop)
-        told: list[BaseException] = []
+        loop, told = a_loop_that_tells()
         done: list[str] = []
-        loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
         (fails, far), (goes_on, far_too) = pairs
         loop.watch(fails.fileno(), functools.partial(_raise, _Panic()))
         loop.watch(goes_on.fileno(), lambda: done.append("the other"))
@@ -132,11 +129,8 @@ def test_what_is_left_by_the_end_of_a_turn_is_done_though_nothing_else_happens()
 
 def test_the_end_of_a_turn_that_fails_is_told_of_and_takes_no_other_along() -> None:
     async def fail() -> tuple[list[BaseException], list[str]]:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, ServerLoop)
-        told: list[BaseException] = []
+        loop, told = a_loop_that_tells()
         done: list[str] = []
-        loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
         for fault in (RuntimeError(), _Panic()):
             loop.call_last(functools.partial(_raise, fault))
         loop.call_last(lambda: done.append("done"))
@@ -147,6 +141,15 @@ def test_the_end_of_a_turn_that_fails_is_told_of_and_takes_no_other_along() -> N
         told, done = runner.run(fail())
     assert [type(each) for each in told] == [RuntimeError, _Panic]
     assert done == ["done"]
+
+
+def a_loop_that_tells() -> tuple[ServerLoop, list[BaseException]]:
+    """The loop that runs, and what it will be told that its callbacks have raised."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, ServerLoop)
+    told: list[BaseException] = []
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    return loop, told
 
 
 class _Panic(BaseException):
