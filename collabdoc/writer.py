@@ -25,8 +25,10 @@ from collabdoc.store.base import Append, Store
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
-_ALONG = 0.5
-"""For so much of `commit_ms` a commit that is due waits, at most, for an edit that takes it along."""
+_ALONE = 0.5
+"""After a commit of a single edit the next waits for so much of `commit_ms`: its author may be waiting for each."""
+_ALONG_S = 0.015
+"""So long a commit that is due waits, at most, for an edit that takes it along."""
 _Result = TypeVar("_Result")
 
 Submission = tuple[Append, Callable[[int | None], None]]
@@ -53,9 +55,10 @@ class Writer:
         self._limits = limits
         self._monotonic = monotonic
         self._waiting: deque[_Work] = deque()
-        self._waiting_bytes = 0
+        self._waiting_edits = self._waiting_calls = self._waiting_bytes = 0
         self._oldest_s: float | None = None  # kept beside the queue: the loop reads it without the lock
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)  # entering which is two calls of Python more
         self._is_idle = False
         self._due_s = math.inf  # when the next commit is due, while it waits for that
         self._stopping = False
@@ -71,7 +74,7 @@ class Writer:
 
     async def __aexit__(self, *_: object) -> None:
         """Commit what waits, as far as the store lets, and end the thread."""
-        with self._wake:
+        with self._lock:
             self._stopping = True
             self._wake.notify()
         await asyncio.to_thread(self._thread.join)
@@ -105,18 +108,34 @@ class Writer:
     def _put(self, works: Sequence[_Work]) -> bool:
         if not works:
             return True
-        with self._wake:
+        with self._lock:
             if self._stopping:
                 return False
             if not self._waiting:
                 self._oldest_s = works[0].submitted_s
             self._waiting.extend(works)
-            self._waiting_bytes += sum(work.size_bytes for work in works)
-            if (
-                self._is_idle or works[0].submitted_s >= self._due_s
-            ):  # else it looks by itself, and waking it would only cost the loop its turn
+            self._count(works, 1)
+            # Else it looks by itself, and waking it would only cost the loop its turn.
+            if self._is_idle or (self._due_s < math.inf and self._is_due()):
                 self._wake.notify()
             return True
+
+    def _count(self, works: Iterable[_Work], sign: int) -> None:
+        for work in works:
+            if work.append is None:
+                self._waiting_calls += sign
+            else:
+                self._waiting_edits += sign * len(work.append.updates)
+                self._waiting_bytes += sign * work.size_bytes
+
+    def _is_due(self) -> bool:
+        """Whether the next commit has waited for edits long enough, or for so many that more would save nothing."""
+        return (
+            self._stopping
+            or self._waiting_calls > 0
+            or self._waiting_edits >= self._limits.commit_edits
+            or self._monotonic() >= self._due_s
+        )
 
     # In the writer's thread
 
@@ -127,8 +146,8 @@ class Writer:
                 if group[0].append is None:
                     self._run_call(group[0])
                 else:
-                    self._commit(group)
-                    self._pause(begun_s)
+                    edits = self._commit(group)
+                    self._pause(begun_s, edits)
         except StoreError as error:
             log.critical("writing has ended, restart the server when the disk is well: %s", error)
             self._end(error)
@@ -138,27 +157,22 @@ class Writer:
 
     def _take_group(self) -> list[_Work]:
         """Wait for work; none where all is done and no more will come."""
-        with self._wake:
+        with self._lock:
             self._is_idle = True
             self._wake.wait_for(lambda: self._waiting or self._stopping)
             self._is_idle = False
             return self._next_group()
 
-    def _pause(self, begun_s: float) -> None:
-        """Let edits gather for the next commit, which costs the same for one as for a hundred.
+    def _pause(self, begun_s: float, edits: int) -> None:
+        """After a commit of so many edits let some gather for the next, which costs the same for one as for many.
 
         Once it is due, the first edit that comes takes it along: behind that one's turn of the loop the processor is
         awake. A commit out of its sleep takes a third more of it.
         """
-        gather_s = self._limits.commit_ms / 1000
-        due_s = begun_s + gather_s
-        if (left_s := due_s - self._monotonic()) > 0:
-            with self._wake:
-                self._due_s = due_s
-                self._wake.wait_for(
-                    lambda: self._stopping or self._monotonic() >= due_s, timeout=left_s + _ALONG * gather_s
-                )
-                self._due_s = math.inf
+        with self._lock:
+            self._due_s = begun_s + self._limits.commit_ms / 1000 * (_ALONE if edits == 1 else 1.0)
+            self._wake.wait_for(self._is_due, timeout=max(0.0, self._due_s - self._monotonic()) + _ALONG_S)
+            self._due_s = math.inf
 
     def _next_group(self) -> list[_Work]:
         """The appends at the head of the queue, or the one call that is there. They stay queued until done."""
@@ -173,8 +187,8 @@ class Writer:
             group.append(work)
         return group
 
-    def _commit(self, group: Sequence[_Work]) -> None:
-        """Raises the `StoreError` over which writing ends."""
+    def _commit(self, group: Sequence[_Work]) -> int:
+        """How many edits that were. Raises the `StoreError` over which writing ends."""
         appends = _joined([work.append for work in group if work.append is not None])
         while True:
             try:
@@ -184,13 +198,14 @@ class Writer:
                 raise
             except StoreError as error:
                 self._report_failure(str(error))
-                with self._wake:
+                with self._lock:
                     if self._wake.wait_for(lambda: self._stopping, timeout=RETRY_S):
                         log.critical("stopping with %d edits that could not be saved", len(group))
                         raise
         if self._failing is not None:
             log.warning("edits can be saved again")
         self._finish(group, lambda: self._report(group, last_seqs))
+        return sum(len(append.updates) for append in appends)
 
     def _run_call(self, work: _Work) -> None:
         assert work.call is not None
@@ -206,10 +221,10 @@ class Writer:
             self._finish([work], lambda: _settle(future, result, None))
 
     def _finish(self, group: Sequence[_Work], report: Callable[[], None]) -> None:
-        with self._wake:
-            for work in group:
+        with self._lock:
+            for _ in group:
                 self._waiting.popleft()
-                self._waiting_bytes -= work.size_bytes
+            self._count(group, -1)
             self._oldest_s = self._waiting[0].submitted_s if self._waiting else None
         self._failing = None
         self._loop.call_soon_threadsafe(report)
@@ -238,7 +253,7 @@ class Writer:
 
     def _end(self, error: StoreError) -> None:
         self._report_failure(str(error))
-        with self._wake:
+        with self._lock:
             self._stopping = self.has_ended = True
             calls = [work.future for work in self._waiting if work.future is not None]
         for future in calls:

@@ -151,6 +151,7 @@ def test_every_limit_says_its_unit_and_what_it_bounds() -> None:
         "clients",
         "socket",
         "rows",
+        "edits",
         "entries",
         "updates",
         "documents",

@@ -58,6 +58,16 @@ class Desk:
     def submit(self, *updates: bytes, to: str = "d", meta: tuple[str, str] | None = None) -> None:
         self.writer.submit([(Append(to, updates, meta), lambda seq: self.told.append((to, seq)))])
 
+    @property
+    def sizes(self) -> list[int]:
+        """How many edits each commit had."""
+        return [sum(len(updates) for _, updates, _ in commit) for commit in self.disk.commits]
+
+    async def heard(self, count: int) -> None:
+        """So many submitters were told."""
+        while len(self.told) < count:
+            await asyncio.sleep(0.001)
+
     async def settled(self) -> None:
         """Everything submitted so far is committed and told."""
         await self.writer.call(lambda: None)
@@ -129,45 +139,42 @@ def test_what_waits_is_committed_together_with_one_append_a_document() -> None:
 
 
 @bounds("commit_ms")
-@pytest.mark.parametrize("took_s", [3590.0, 3600.0])
-def test_a_commit_that_took_as_long_as_edits_gather_is_followed_by_the_next_at_once(took_s: float) -> None:
+@pytest.mark.parametrize(("edits", "waits_s"), [(1, 1800.0), (2, 3600.0)])
+@pytest.mark.parametrize("is_over", [False, True])
+def test_the_next_commit_waits_for_edits_and_half_as_long_after_one_alone(
+    *, edits: int, waits_s: float, is_over: bool
+) -> None:
     async def story(desk: Desk) -> None:
         desk.disk.gate.clear()
-        desk.submit(b"first")
+        desk.submit(*[b"first"] * edits)
         await desk.tried()
-        desk.now_s += took_s
+        desk.now_s += waits_s if is_over else waits_s - 1
         desk.disk.gate.set()
-        while not desk.told:
-            await asyncio.sleep(0.001)
+        await desk.heard(1)
         desk.submit(b"second")
-        if took_s == 3600.0:
-            await desk.tried()
-            while len(desk.told) < 2:
-                await asyncio.sleep(0.001)
+        if is_over:
+            await desk.heard(2)
         else:
             await asyncio.sleep(0.02)  # long enough to commit it, if it were committed
         desk.submit(b"third")
 
     desk = run(story, Limits(commit_ms=3_600_000))
-    counts = [len(updates) for ((_, updates, _),) in desk.disk.commits]
-    assert counts == ([1, 1, 1] if took_s == 3600.0 else [1, 2])
+    assert desk.sizes == ([edits, 1, 1] if is_over else [edits, 2])
 
 
 def test_a_commit_that_is_due_goes_with_the_first_edit_that_comes_then() -> None:
     async def story(desk: Desk) -> None:
-        desk.submit(b"first")
-        while not desk.told:
-            await asyncio.sleep(0.001)
-        desk.submit(b"second")
-        desk.now_s += 3599
+        desk.submit(b"first", b"second")
+        await desk.heard(1)
         desk.submit(b"third")
-        await asyncio.sleep(0.02)  # long enough to commit them, if they were committed
-        assert len(desk.disk.commits) == 1
-        desk.now_s += 1
+        desk.now_s += 3599
         desk.submit(b"fourth")
-        while len(desk.told) < 4:
-            await asyncio.sleep(0.001)
-        assert [len(updates) for ((_, updates, _),) in desk.disk.commits] == [1, 3]
+        await asyncio.sleep(0.02)  # long enough to commit them, if they were committed
+        assert desk.sizes == [2]
+        desk.now_s += 1
+        desk.submit(b"fifth")
+        await desk.heard(4)
+        assert desk.sizes == [2, 3]
 
     run(story, Limits(commit_ms=3_600_000))
 
@@ -175,14 +182,52 @@ def test_a_commit_that_is_due_goes_with_the_first_edit_that_comes_then() -> None
 def test_edits_gather_between_two_commits_and_a_stop_does_not_wait_for_more() -> None:
     async def story(desk: Desk) -> None:
         desk.submit(b"first")
-        while not desk.told:
-            await asyncio.sleep(0.001)
+        await desk.heard(1)
         for number in range(100):
             desk.submit(b"%d" % number)
             await asyncio.sleep(0)
 
-    desk = run(story, Limits(commit_ms=3_600_000))
-    assert [len(updates) for ((_, updates, _),) in desk.disk.commits] == [1, 100]
+    desk = run(story, Limits(commit_ms=3_600_000, commit_edits=101))
+    assert desk.sizes == [1, 100]
+
+
+@bounds("commit_edits")
+def test_so_many_edits_wait_for_no_more() -> None:
+    async def story(desk: Desk) -> None:
+        desk.submit(b"first")
+        await desk.heard(1)
+        for number in range(63):
+            desk.submit(b"%d" % number)
+        await asyncio.sleep(0.02)  # long enough to commit them, if they were committed
+        assert desk.sizes == [1]
+        desk.submit(b"the 64th")
+        await desk.heard(65)
+        assert desk.sizes == [1, 64]
+
+    run(story, Limits(commit_ms=3_600_000))
+
+
+def test_edits_that_came_during_a_commit_wait_for_no_more_where_they_are_enough() -> None:
+    async def story(desk: Desk) -> None:
+        desk.disk.gate.clear()
+        desk.submit(b"first")
+        await desk.tried()
+        desk.submit(*[b"x"] * 64)
+        desk.disk.gate.set()
+        await desk.heard(2)
+        assert desk.sizes == [1, 64]
+
+    run(story, Limits(commit_ms=3_600_000))
+
+
+def test_a_call_does_not_wait_for_edits_to_gather() -> None:
+    async def story(desk: Desk) -> None:
+        desk.submit(b"first")
+        await desk.heard(1)
+        desk.submit(b"second")
+        assert await desk.writer.call(lambda: list(desk.disk.written)) == [b"first", b"second"]
+
+    run(story, Limits(commit_ms=3_600_000))
 
 
 def test_the_last_title_of_a_commit_counts() -> None:
