@@ -1,7 +1,6 @@
 """`collabdoc serve`: the server's process, and the watchdog's beside it."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
@@ -88,13 +87,41 @@ def _stop_once(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 
 async def _beat_until(stop: asyncio.Event, heart: Heart | None, server: "Server") -> None:
-    """What crowds leave is let go of here: an engine may be in another application, whose objects are not frozen."""
-    ebb, beats = Ebb(), 0
-    while not stop.is_set() and (heart is None or heart.beat()):
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), BEAT_S)
-        beats += 1
-        if beats % _BEATS_OF_EBB == 0 and ebb.is_over(len(server.context.sockets) + server.rooms.count):
-            let_go()
+    pulse = _Pulse(stop, heart, server)
+    pulse.beat()
+    try:
+        await stop.wait()
+    finally:
+        pulse.end()
     if heart is not None:
         heart.rest()
+
+
+class _Pulse:
+    """Four times a second, by a timer alone: a task that waits for that takes five turns of the loop each time.
+
+    What crowds leave is let go of here: an engine may be in another application, whose objects are not frozen.
+    """
+
+    def __init__(self, stop: asyncio.Event, heart: Heart | None, server: "Server") -> None:
+        self._stop = stop
+        self._heart = heart
+        self._server = server
+        self._ebb = Ebb()
+        self._beats = 0
+        self._next: asyncio.TimerHandle | None = None
+
+    def beat(self) -> None:
+        if self._heart is not None and not self._heart.beat():
+            self._stop.set()
+            return
+        self._next = asyncio.get_running_loop().call_later(BEAT_S, self.beat)
+        self._beats += 1
+        if self._beats % _BEATS_OF_EBB == 0 and self._ebb.is_over(
+            len(self._server.context.sockets) + self._server.rooms.count
+        ):
+            let_go()
+
+    def end(self) -> None:
+        if self._next is not None:
+            self._next.cancel()

@@ -174,9 +174,6 @@ class Connection:
         """The peer has yet to take what was written: write nothing more before `on_drained`."""
         return self.line.is_congested
 
-    def has_progressed(self) -> bool:
-        return self.line.has_progressed()
-
     def write(self, frames: bytes) -> None:
         """Send whole frames; not while congested."""
         if self._state is State.OPEN:
