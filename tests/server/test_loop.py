@@ -5,6 +5,7 @@ import contextlib
 import functools
 import selectors
 import socket
+import threading
 from collections.abc import Iterator
 
 from collabdoc.config import Settings
@@ -71,6 +72,53 @@ def test_what_is_watched_is_called_in_each_turn_until_another_of_that_turn_or_it
         first, *later = runner.run(turns())
     assert sorted(first) in (["a", "c"], ["b", "c"])
     assert later == [["c"], ["c"]]
+
+
+def test_while_only_what_is_watched_comes_the_system_is_asked_again_at_once_and_nobody_else_is_passed_over() -> None:
+    async def story() -> list[str]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        heard: list[str] = []
+        (near, far), (other, other_far) = pairs
+        over, rounds = asyncio.Event(), 0
+        original = loop._run_once
+
+        def run_once() -> None:
+            nonlocal rounds
+            rounds += 1
+            original()
+
+        def answers(word: str, answer: bytes) -> None:
+            heard.append(word)
+            far.send(answer)
+
+        def hears() -> None:
+            heard.append(near.recv(1).decode())
+            match heard[-1]:
+                case "1" | "2" | "3":
+                    far.send(str(int(heard[-1]) + 1).encode())
+                case "4":
+                    heard.append(f"{rounds} rounds")
+                    loop.call_later(0.001, answers, "timer", b"5")
+                case "5":
+                    loop.call_soon(answers, "soon", b"6")
+                case "6":
+                    threading.Thread(target=loop.call_soon_threadsafe, args=(answers, "from a thread", b"7")).start()
+                case "7":
+                    loop.add_reader(other, over.set)
+                    other_far.send(b"x")
+
+        loop._run_once = run_once  # type: ignore[method-assign]  # counted
+        loop.watch(near.fileno(), hears)
+        far.send(b"1")
+        await over.wait()
+        loop.remove_reader(other)
+        loop.unwatch(near.fileno())
+        return heard
+
+    with socket_pairs(2) as pairs, asyncio.Runner(loop_factory=ServerLoop) as runner:
+        heard = runner.run(story())
+    assert heard == ["1", "2", "3", "4", "1 rounds", "timer", "5", "soon", "6", "from a thread", "7"]
 
 
 def test_what_is_watched_and_fails_is_told_of_and_takes_no_other_along() -> None:
