@@ -119,11 +119,13 @@ class Flushes:
         flushed = room.flush()
         meta, batch = flushed.meta, flushed.batch
         if batch.updates:
-            append = Append(room.name, batch.updates, (meta.title, meta.kind or "") if meta else None)
-            count, size = len(batch.updates), batch.size_bytes
-            self._to_store.append((append, lambda last_seq: self._told_committed(slot, count, size, last_seq)))
-            self._turn.store.add(self)
-            room.audience.hand_out(batch)
+            try:
+                room.audience.hand_out(batch)
+            finally:  # it was taken, whatever comes of that
+                append = Append(room.name, batch.updates, (meta.title, meta.kind or "") if meta else None)
+                count, size = len(batch.updates), batch.size_bytes
+                self._to_store.append((append, lambda last_seq: self._told_committed(slot, count, size, last_seq)))
+                self._turn.store.add(self)
         if room.state is State.LOADING:
             self._load(slot)
         elif room.is_taking and slot.taking is None:
