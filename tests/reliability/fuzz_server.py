@@ -162,7 +162,7 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
                 number += 1
                 await asyncio.sleep(_EVERY_S)
 
-        await write(time.monotonic() + max(2.0, seconds / 10))
+        await write(time.monotonic() + max(2.0, seconds / 3))
         memory_bytes = _memory_bytes(server.pid)
         turns.take()
         reader.figures = pinged.figures = attacked
