@@ -109,7 +109,7 @@ class Limits(BaseModel):
         32, description="contents that are read, or wait for their turn or for a slow client; past it: 429"
     )
     http_header_bytes: PositiveInt = Field(
-        64 * KIB, description="head of one HTTP request, its cookies included; past it: the connection ends"
+        16 * KIB, description="head of one HTTP request, its cookies included; past it: the connection ends"
     )
     http_body_bytes: PositiveInt = Field(
         1 * MIB, description="body of one HTTP request; past it: 400, and the connection ends"

@@ -188,6 +188,15 @@ def test_who_gave_up_waiting_leaves_no_answer_for_the_next() -> None:
     run(story)
 
 
+def test_it_leaves_the_processor_to_who_types() -> None:
+    async def story(helper: Helper) -> None:
+        assert await works(helper)
+        assert helper._process is not None
+        assert os.getpriority(os.PRIO_PROCESS, helper._process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+    run(story)
+
+
 def test_leaving_ends_the_process() -> None:
     processes: list[asyncio.subprocess.Process] = []
 
