@@ -14,9 +14,12 @@ import asyncio
 import select
 import selectors
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 SOCKETS_PER_TURN = 128
+OTHERS_PER_TURN = 8
+"""Of those that asyncio waits for: requests and handshakes, each of which takes 0.3 ms and more."""
 
 
 class ServerLoop(asyncio.SelectorEventLoop):
@@ -91,15 +94,20 @@ class ServerLoop(asyncio.SelectorEventLoop):
 
 
 class _Some:
-    """An `epoll` that tells of some at a time, and asyncio only of those that asyncio waits for."""
+    """An `epoll` that tells of some at a time, and asyncio only of those that asyncio waits for, of few."""
 
     def __init__(self, epoll: Any, hear: Callable[[list[int]], None], idle_s: Callable[[], float | None]) -> None:
         self._epoll = epoll
         self._hear = hear
         self._idle_s = idle_s
+        self._others: dict[int, int] = {}  # what asyncio is to be told of, and what of each
         self.watched: dict[int, Callable[[], object]] = {}
-        for name in ("register", "unregister", "modify", "close", "fileno"):
+        for name in ("register", "modify", "close", "fileno"):
             setattr(self, name, getattr(epoll, name))
+
+    def unregister(self, descriptor: int) -> None:
+        self._others.pop(descriptor, None)
+        self._epoll.unregister(descriptor)
 
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
         if descriptor not in self.watched:
@@ -111,18 +119,24 @@ class _Some:
             self._epoll.unregister(descriptor)
 
     def poll(self, timeout_s: float | None, _: int) -> list[tuple[int, int]]:
-        watched = self.watched
         while True:
-            found: list[tuple[int, int]] = self._epoll.poll(timeout_s, SOCKETS_PER_TURN)
-            came = [descriptor for descriptor, _ in found if descriptor in watched]
-            if not came:
-                return found
-            # Before it hears, for they may end what they wait for and begin what asyncio waits for.
-            found = [each for each in found if each[0] not in watched]
-            self._hear(came)
-            timeout_s = self._idle_s()
-            if found or timeout_s == 0.0:
-                return found
+            came: list[int] = []
+            for descriptor, events in self._epoll.poll(0.0 if self._others else timeout_s, SOCKETS_PER_TURN):
+                if descriptor in self.watched:
+                    came.append(descriptor)
+                else:
+                    self._others[descriptor] = events
+            if came:
+                self._hear(came)
+                timeout_s = self._idle_s()
+            if self._others or not came or timeout_s == 0.0:
+                return self._take_others()
+
+    def _take_others(self) -> list[tuple[int, int]]:
+        taken = list(islice(self._others.items(), OTHERS_PER_TURN))
+        for descriptor, _ in taken:
+            del self._others[descriptor]
+        return taken
 
 
 def _nothing() -> None: ...

@@ -206,7 +206,7 @@ def apart_from(server: int) -> Iterator[None]:
 
 
 def attack(port: int, seed: int, seconds: float) -> Counter[str]:
-    """In a process of its own, which only has what bystanders leave of the core: elsewhere they have one of their own."""
+    """In a process of its own, which has what bystanders leave of the core: elsewhere they have one of their own."""
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     attackers = Attackers(port, seed)
     asyncio.run(attackers.run(seconds))

@@ -259,7 +259,7 @@ async def test_no_secret_is_in_a_log_line_an_answer_or_an_address(
     made = await link_to(server, "a")
     good, forged = token(exp=time.time() + 60), sign_token(b"t" * 32, {"sub": "ana", "docs": {"*": "admin"}})
     answers: list[HTTPResponse] = []
-    for secret in (good, forged, made, made[:-1] + "!", "a" * 20_000):
+    for secret in (good, forged, made, made[:-1] + "!", "a" * 10_000):
         browser = Browser(server)
         answers.append(await browser.fetch("POST", "/api/session", {"token": secret}, **CSRF))
         for headers in ({"Authorization": f"Bearer {secret}"}, {"Cookie": f"{SESSION_COOKIE}={secret}"}):

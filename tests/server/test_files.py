@@ -1,13 +1,17 @@
 """What a server does of the number of files that the system lets it have."""
 
 import asyncio
+import contextlib
 import resource
+import socket
 from pathlib import Path
 
 import pytest
-from tornado.httpclient import HTTPError
+from tornado.httpclient import AsyncHTTPClient, HTTPError
 from tornado.iostream import StreamClosedError
 
+from collabdoc.server import files
+from collabdoc.server.app import Server
 from collabdoc.server.files import OUR_FILES
 from tests.process import SERVE, ServerProcess
 from tests.server.wire import Wire
@@ -57,3 +61,26 @@ async def comes(server: ServerProcess) -> Wire | None:
         return await Wire.connect(server)
     except (HTTPError, StreamClosedError, ConnectionResetError):
         return None
+
+
+def test_of_a_crowd_few_are_let_in_in_a_turn_and_all_in_the_end() -> None:
+    turns: list[int] = []
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        listening.setblocking(False)
+        door = files._Door(listening)
+        crowd = 5 * files.LET_IN_PER_TURN + 1
+        for _ in range(crowd):
+            stack.enter_context(socket.create_connection(listening.getsockname()))
+        while sum(turns) < crowd:
+            turns.append(0)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    stack.enter_context(door.accept()[0])
+                    turns[-1] += 1
+    assert turns == [files.LET_IN_PER_TURN] * 5 + [1]
+
+
+async def test_a_crowd_of_requests_is_answered(server: Server) -> None:
+    asked = [AsyncHTTPClient(force_instance=True).fetch(f"{server.url}/healthz") for _ in range(50)]
+    assert {answer.code for answer in await asyncio.gather(*asked)} == {200}

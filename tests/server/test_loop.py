@@ -8,9 +8,11 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import pytest
+
 from collabdoc.config import Settings
 from collabdoc.server.app import bind
-from collabdoc.server.loop import SOCKETS_PER_TURN, ServerLoop
+from collabdoc.server.loop import OTHERS_PER_TURN, SOCKETS_PER_TURN, ServerLoop
 
 CROWD = 2 * SOCKETS_PER_TURN + 10
 
@@ -25,22 +27,50 @@ def socket_pairs(count: int) -> Iterator[list[tuple[socket.socket, socket.socket
         yield pairs
 
 
-def test_a_turn_looks_after_some_of_a_crowd_and_the_next_after_those_who_waited() -> None:
+@pytest.mark.parametrize(("name", "some"), [("watch", SOCKETS_PER_TURN), ("add_reader", OTHERS_PER_TURN)])
+def test_a_turn_looks_after_some_of_a_crowd_and_the_next_after_those_who_waited(name: str, some: int) -> None:
     async def turns() -> list[list[int]]:
         loop = asyncio.get_running_loop()
         heard: list[list[int]] = []
         for number, (near, far) in enumerate(pairs):
-            loop.add_reader(near, lambda place: heard[-1].append(place), number)
+            hears = functools.partial(lambda place: heard[-1].append(place), number)
+            getattr(loop, name)(near.fileno(), hears)
             far.send(b"for ever ready, for nobody reads it")
-        for _ in range(4):
+        for _ in range(2 + CROWD // some):
             heard.append([])
             await asyncio.sleep(0)
+        for near, _ in pairs:
+            getattr(loop, {"watch": "unwatch", "add_reader": "remove_reader"}[name])(near.fileno())
         return heard[1:]  # its own turn comes before theirs
 
     with socket_pairs(CROWD) as pairs, asyncio.Runner(loop_factory=ServerLoop) as runner:
-        first, second, third = runner.run(turns())
-    assert len(first) == len(second) == SOCKETS_PER_TURN
-    assert {*first, *second, *third} == set(range(CROWD))
+        heard = runner.run(turns())
+    assert [len(each) for each in heard[:-1]] == [some] * (len(heard) - 1)
+    assert {place for each in heard for place in each} == set(range(CROWD))
+
+
+def test_who_waits_for_a_turn_and_goes_is_not_called() -> None:
+    async def story() -> list[int]:
+        loop = asyncio.get_running_loop()
+        heard: list[int] = []
+
+        def hears(number: int) -> None:
+            heard.append(number)
+            if number == 0:
+                for near, _ in pairs[1:]:
+                    loop.remove_reader(near)
+
+        for number, (near, far) in enumerate(pairs):
+            loop.add_reader(near, hears, number)
+            far.send(b"x")
+        for _ in range(4):
+            await asyncio.sleep(0)
+        loop.remove_reader(pairs[0][0])
+        return heard
+
+    with socket_pairs(2 * OTHERS_PER_TURN) as pairs, asyncio.Runner(loop_factory=ServerLoop) as runner:
+        heard = runner.run(story())
+    assert set(heard) <= set(range(OTHERS_PER_TURN)), "those of the first turn were on their way"
 
 
 def test_what_is_watched_is_called_in_each_turn_until_another_of_that_turn_or_itself_ends_it() -> None:
