@@ -83,9 +83,9 @@ class Limits(BaseModel):
         5.0, description="age of the oldest edit waiting for a commit; past it: 1013"
     )
     commit_ms: PositiveFloat = Field(
-        60.0, description="time from one commit to the next while edits come; after one edit alone half of it"
+        60.0, description="time from one commit to the next while edits come; half of it after one edit alone"
     )
-    commit_edits: PositiveInt = Field(64, description="edits that are committed before that, if so many wait")
+    commit_edits: PositiveInt = Field(64, description="edits that wait no longer than half of that, if so many do")
     commit_rows: PositiveInt = Field(5_000, description="edits in one commit")
     resume_entries: PositiveInt = Field(1_000, description="newest log entries kept for clients that come back")
     resume_bytes: PositiveInt = Field(128 * KIB, description="bytes of those entries")

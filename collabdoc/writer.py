@@ -25,8 +25,8 @@ from collabdoc.store.base import Append, Store
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
-_ALONE = 0.5
-"""After a commit of a single edit the next waits for so much of `commit_ms`: its author may be waiting for each."""
+_LEAST = 0.5
+"""For so much of `commit_ms` edits gather in any case."""
 _ALONG_S = 0.015
 """So long a commit that is due waits, at most, for an edit that takes it along."""
 _Result = TypeVar("_Result")
@@ -60,7 +60,8 @@ class Writer:
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)  # entering which is two calls of Python more
         self._is_idle = False
-        self._due_s = math.inf  # when the next commit is due, while it waits for that
+        # While the next commit waits for edits: when it is due, and when it is if `commit_edits` have come.
+        self._due_s = self._due_with_many_s = math.inf
         self._stopping = False
         self._failing: str | None = None
         self.has_ended = False
@@ -129,13 +130,10 @@ class Writer:
                 self._waiting_bytes += sign * work.size_bytes
 
     def _is_due(self) -> bool:
-        """Whether the next commit has waited for edits long enough, or for so many that more would save nothing."""
-        return (
-            self._stopping
-            or self._waiting_calls > 0
-            or self._waiting_edits >= self._limits.commit_edits
-            or self._monotonic() >= self._due_s
-        )
+        """Whether the next commit has waited for edits long enough, for so many as there are."""
+        many = self._waiting_edits >= self._limits.commit_edits
+        due_s = self._due_with_many_s if many else self._due_s
+        return self._stopping or self._waiting_calls > 0 or self._monotonic() >= due_s
 
     # In the writer's thread
 
@@ -166,11 +164,14 @@ class Writer:
     def _pause(self, begun_s: float, edits: int) -> None:
         """After a commit of so many edits let some gather for the next, which costs the same for one as for many.
 
-        Once it is due, the first edit that comes takes it along: behind that one's turn of the loop the processor is
-        awake. A commit out of its sleep takes a third more of it.
+        One edit alone may be of somebody who waits for each, and many gain nothing by more. Once a commit is due, the
+        first edit that comes takes it along: behind that one's turn of the loop the processor is awake. A commit out of
+        its sleep takes a third more of it.
         """
+        gather_s = self._limits.commit_ms / 1000
         with self._lock:
-            self._due_s = begun_s + self._limits.commit_ms / 1000 * (_ALONE if edits == 1 else 1.0)
+            self._due_with_many_s = begun_s + _LEAST * gather_s
+            self._due_s = self._due_with_many_s if edits == 1 else begun_s + gather_s
             self._wake.wait_for(self._is_due, timeout=max(0.0, self._due_s - self._monotonic()) + _ALONG_S)
             self._due_s = math.inf
 

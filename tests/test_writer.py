@@ -192,30 +192,34 @@ def test_edits_gather_between_two_commits_and_a_stop_does_not_wait_for_more() ->
 
 
 @bounds("commit_edits")
-def test_so_many_edits_wait_for_no_more() -> None:
+@pytest.mark.parametrize(("edits", "waits_s"), [(63, 3600.0), (64, 1800.0)])
+def test_where_so_many_wait_half_the_time_is_enough(edits: int, waits_s: float) -> None:
     async def story(desk: Desk) -> None:
-        desk.submit(b"first")
+        desk.submit(b"first", b"second")
         await desk.heard(1)
-        for number in range(63):
-            desk.submit(b"%d" % number)
+        desk.submit(*[b"x"] * (edits - 2))
+        desk.now_s += waits_s - 1
+        desk.submit(b"x")
         await asyncio.sleep(0.02)  # long enough to commit them, if they were committed
-        assert desk.sizes == [1]
-        desk.submit(b"the 64th")
-        await desk.heard(65)
-        assert desk.sizes == [1, 64]
+        assert desk.sizes == [2]
+        desk.now_s += 1
+        desk.submit(b"x")
+        await desk.heard(4)
+        assert desk.sizes == [2, edits]
 
     run(story, Limits(commit_ms=3_600_000))
 
 
-def test_edits_that_came_during_a_commit_wait_for_no_more_where_they_are_enough() -> None:
+def test_edits_that_came_during_a_commit_count_among_those_that_wait() -> None:
     async def story(desk: Desk) -> None:
         desk.disk.gate.clear()
-        desk.submit(b"first")
+        desk.submit(b"first", b"second")
         await desk.tried()
         desk.submit(*[b"x"] * 64)
+        desk.now_s += 1800
         desk.disk.gate.set()
         await desk.heard(2)
-        assert desk.sizes == [1, 64]
+        assert desk.sizes == [2, 64]
 
     run(story, Limits(commit_ms=3_600_000))
 
