@@ -8,7 +8,6 @@
 import asyncio
 import contextlib
 import logging
-import selectors
 import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
@@ -16,6 +15,8 @@ from unittest.mock import patch
 
 from collabdoc.config import Limits
 from collabdoc.server.app import Server
+from collabdoc.server.loop import ServerLoop
+from tests.reliability.polls import Poll, asked_by
 
 LIMITS = Limits(
     silence_s=0.9,
@@ -49,15 +50,15 @@ _Result = TypeVar("_Result")
 def run_quickly(work: Coroutine[Any, Any, _Result]) -> tuple[_Result, list[str]]:
     """What the work gives, and what was logged as an error meanwhile: no network makes one."""
     errors = _Errors()
-    selector = _Selector()
+    clock = _Clock()
     with contextlib.ExitStack() as stack:
         for module, times in _TIMES.items():
             stack.enter_context(patch.multiple(module, **times))
-        stack.enter_context(patch("time.monotonic", selector.now_s))
+        stack.enter_context(patch("time.monotonic", clock.now_s))
         logging.getLogger().addHandler(errors)
         stack.callback(logging.getLogger().removeHandler, errors)
-        runner = asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector))
-        return stack.enter_context(runner).run(work), errors.messages
+        stack.enter_context(asked_by(clock.poll()))
+        return stack.enter_context(asyncio.Runner(loop_factory=ServerLoop)).run(work), errors.messages
 
 
 async def let_go_of_all(server: Server) -> None:
@@ -72,11 +73,10 @@ async def let_go_of_all(server: Server) -> None:
         raise AssertionError(f"the server keeps {kept} that nobody has open") from None
 
 
-class _Selector(selectors.DefaultSelector):
+class _Clock:
     """Counts what the loop's thread worked, and what it waited as far as it asked to wait."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._real_s = time.monotonic
         self._until_s = 0.0
         self._worked_s = time.thread_time()
@@ -85,14 +85,21 @@ class _Selector(selectors.DefaultSelector):
         """In the loop's thread."""
         return self._until_s + time.thread_time() - self._worked_s
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self._until_s = self.now_s()
-        began_s = self._real_s()
-        events = super().select(timeout)
-        waited_s = self._real_s() - began_s
-        self._until_s += waited_s if timeout is None else min(waited_s, max(0.0, timeout) + _SLACK_S)
-        self._worked_s = time.thread_time()
-        return events
+    def poll(self) -> type[Poll]:
+        """By which the loop waits."""
+        clock = self
+
+        class Waiting(Poll):
+            def poll(self, timeout_s: float | None, most: int) -> list[tuple[int, int]]:
+                clock._until_s = clock.now_s()
+                began_s = clock._real_s()
+                found = super().poll(timeout_s, most)
+                waited_s = clock._real_s() - began_s
+                clock._until_s += waited_s if timeout_s is None else min(waited_s, max(0.0, timeout_s) + _SLACK_S)
+                clock._worked_s = time.thread_time()
+                return found
+
+        return Waiting
 
 
 class _Errors(logging.Handler):

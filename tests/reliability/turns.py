@@ -7,13 +7,13 @@ how long they are: whoever comes at any moment finds one under way that is no lo
 
 import mmap
 import os
-import select
-import selectors
 import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.reliability.polls import Poll, asked_by
 
 PROGRAM = ("-m", "tests.reliability.turns", "serve", "--no-watchdog")
 _VARIABLE = "COLLABDOC_TESTS_TURNS"
@@ -61,35 +61,28 @@ def _map(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), _SIZE)
 
 
-def _watch(mapped: mmap.mmap) -> None:
-    """Let every loop that is made from now on note its turns: what it does between two questions to the system."""
+def _noting(mapped: mmap.mmap) -> type[Poll]:
+    class Noting(Poll):
+        _began: tuple[float, float] | None = None
 
-    class Epoll:
-        def __init__(self) -> None:
-            self._epoll = select.epoll()
-            self._began: tuple[float, float] | None = None
-            for name in ("register", "unregister", "modify", "close", "fileno"):
-                setattr(self, name, getattr(self._epoll, name))
-
-        def poll(self, timeout: float | None, most: int) -> list[tuple[int, int]]:
+        def poll(self, timeout_s: float | None, most: int) -> list[tuple[int, int]]:
             if self._began is not None:
                 turn = busy_s, _ = time.thread_time() - self._began[0], time.monotonic() - self._began[1]
                 _LONGEST.pack_into(mapped, 0, *map(max, turn, _LONGEST.unpack_from(mapped)))
                 place = _LONGEST.size + _SUM.size * min(int(busy_s / _STEP_S), _STEPS - 1)
                 _SUM.pack_into(mapped, place, _SUM.unpack_from(mapped, place)[0] + busy_s)
-            found = self._epoll.poll(timeout, most)
+            found = super().poll(timeout_s, most)
             self._began = time.thread_time(), time.monotonic()
             return found
 
-    # Not its `select`: the server's own loop hears sockets inside of that.
-    selectors.EpollSelector._selector_cls = Epoll  # type: ignore[attr-defined]  # the name of what it asks, in all versions so far
+    return Noting
 
 
 def main() -> None:
     from collabdoc.cli import main as collabdoc
 
-    _watch(_map(Path(os.environ[_VARIABLE])))
-    collabdoc()
+    with asked_by(_noting(_map(Path(os.environ[_VARIABLE])))):
+        collabdoc()
 
 
 if __name__ == "__main__":
