@@ -31,6 +31,7 @@ from tests.process import ServerProcess
 from tests.reliability import faults
 from tests.reliability.attackers import DOCUMENTS
 from tests.reliability.backup import back_up
+from tests.reliability.crowd import pss_bytes
 from tests.reliability.visits import KEY, Clock, Town
 
 RATE = 144
@@ -144,22 +145,12 @@ async def _look(town: Town, pid: int, data: Path) -> Sample:
     content = 0
     for name in town.documents:
         content += len(await town.ask(f"/api/documents/{name}/content?format=yjs"))
-    memory, helper = _memory_bytes(pid), sum(map(_memory_bytes, _children(pid)))
+    memory, helper = pss_bytes(pid), sum(map(pss_bytes, _children(pid)))
     descriptors = _descriptors(pid)
     census = json.loads(await town.ask("/census"))
     classes = Counter(census["objects"])
     counts = (descriptors, census["threads"], census["tasks"], classes.total())
     return Sample(memory, helper, *counts, _folder_bytes(data), content, classes)
-
-
-def _memory_bytes(pid: int) -> int:
-    """Its own memory and its part of what it shares (PSS), but for its part of the files of programs and libraries.
-
-    That part is larger where fewer processes have the same ones in memory: it moved by 7 MiB in a day, in steps, as
-    other programs in Python began and ended on the machine.
-    """
-    rows = dict(row.split()[:2] for row in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
-    return (int(rows["Pss:"]) - int(rows["Pss_File:"])) * 1024
 
 
 def _children(pid: int) -> list[int]:
