@@ -62,7 +62,7 @@ def saturate(bench: Bench, target: Target, load: Load, *, name: str, start: floa
     """`name` of the case remembers where the search ended; `start` is the first rate of the first run."""
     known = bench.best_before.get((name, target.name))
     growth = _GROWTH_NEAR if known else _GROWTH
-    low, high, best, was_busy = 0.0, inf, None, False
+    low, high, best, is_lower_bound = 0.0, inf, None, False
     with _Steps(bench, target, load, wanted) as steps:
         rate = known or start
         while high / (low or 1e-9) > _PRECISION:
@@ -70,15 +70,18 @@ def saturate(bench: Bench, target: Target, load: Load, *, name: str, start: floa
             was_busy = steps.generator_was_busy
             if outcome:
                 low, best = rate, outcome
+                is_lower_bound = is_lower_bound or was_busy
             else:
-                high = rate
-            if was_busy or (best is None and rate < _LEAST_RATE) or (bench.is_quick and steps.taken >= _QUICK_STEPS):
+                high, is_lower_bound = rate, was_busy  # what is too much may be so for the generator
+            if outcome and was_busy:
+                break
+            if (best is None and rate < _LEAST_RATE) or (bench.is_quick and steps.taken >= _QUICK_STEPS):
                 break
             rate = next_rate(low, high, growth)
     if best is None:
         raise Failed(f"{target.name} bore no rate of {name}, down to {high:.0f} edits/s")
     bench.best_before[name, target.name] = low
-    return Value(wanted.per_s(best), was_busy or high == inf, {"rate": low, **asdict(best)})
+    return Value(wanted.per_s(best), is_lower_bound or high == inf, {"rate": low, **asdict(best)})
 
 
 class _Steps:
