@@ -186,6 +186,8 @@ class Engine:
         """A method of its own: the last of them would else be kept until the next round that finds any."""
         now_s = time.monotonic()
         for socket in list(self.context.sockets):
+            if now_s < socket.quiet_until_s and not asks_again:
+                continue
             try:
                 socket.keep_alive(now_s)
                 socket.end_expired(time.time())

@@ -66,6 +66,7 @@ class DialectSocket(ABC):
         "_tasks",
         "checked_s",
         "connection",
+        "quiet_until_s",
     )
 
     resyncs: ClassVar[bool] = False
@@ -100,7 +101,7 @@ class DialectSocket(ABC):
         self._budget = Budget()
         self.connection = connection
         self._line = connection.line
-        self.checked_s = context.monotonic()
+        self.checked_s, self.quiet_until_s = context.monotonic(), 0.0  # the latter ends when any channel has work to do
         context.join(self)
 
     # The dialect's part
@@ -319,7 +320,7 @@ class DialectSocket(ABC):
                 if self._tasks.get(channel) is asyncio.current_task():
                     del self._tasks[channel]
 
-        self._tasks[channel] = asyncio.create_task(run())
+        self._tasks[channel], self.quiet_until_s = asyncio.create_task(run()), 0.0
 
     async def _open(self, opening: Open) -> None:
         context = self._context

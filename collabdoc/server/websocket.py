@@ -24,6 +24,8 @@ from collabdoc.server.native_frames import frame_announcement, frame_batch
 from collabdoc.server.socket import DialectSocket
 
 _REMEMBERED_CHANNELS = 64
+_QUIET_S = 5.0
+"""So much later at most it is seen that a peer stopped reading."""
 
 
 class NativeHandshake(Handshake):
@@ -49,6 +51,13 @@ class NativeSocket(DialectSocket):
             context, connection, credentials, frame_batch=frame_batch, frame_announcement=frame_announcement
         )
         self._ended: list[int] = []
+
+    def keep_alive(self, now_s: float) -> None:
+        super().keep_alive(now_s)
+        if self._tasks or self._line.is_congested or any(each.grant.expires for each in self._sessions.values()):
+            return
+        # Before it would be pinged there is nothing to be done, for 10,000 of them every second.
+        self.quiet_until_s = min(self.connection.heard_s + self._context.settings.limits.ping_s, now_s + _QUIET_S)
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):

@@ -1,6 +1,8 @@
 """The native socket, over real sockets: the protocol's promises, and its answer to everything that is wrong."""
 
 import asyncio
+import time
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -311,6 +313,24 @@ async def test_a_silent_socket_is_pinged_and_then_closed(
     assert await alice.hears(Pong) == Pong(1)
     socket.keep_alive(socket.connection.heard_s + 101)
     assert await alice.is_closed() == 4408
+
+
+async def test_a_socket_is_left_alone_until_there_may_be_something_to_do(start_server: ServerFactory) -> None:
+    server = await start_server(limits=Limits(silence_s=100, ping_s=50))
+    alice = await Wire.connect(server)
+    await alice.opens("a")
+    (socket,) = server.context.sockets
+    heard_s = socket.connection.heard_s
+    socket.keep_alive(heard_s + 10)
+    assert socket.quiet_until_s == heard_s + 15
+    socket.keep_alive(heard_s + 48)
+    assert socket.quiet_until_s == heard_s + 50, "then it is pinged"
+    await alice.opens("b", channel=2)
+    assert socket.quiet_until_s == 0, "what it may do in another document may end"
+    (session, _) = socket._sessions.values()
+    session.grant = replace(session.grant, expires=time.time() + 60)
+    socket.keep_alive(heard_s + 10)
+    assert socket.quiet_until_s == 0
 
 
 async def test_a_server_that_stops_says_goodbye_after_saving(start_server: ServerFactory) -> None:
