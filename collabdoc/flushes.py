@@ -22,6 +22,8 @@ from collabdoc.writer import Submission, Writer
 
 log = logging.getLogger(__name__)
 
+_QUIET = 1 / 12
+"""For so much of the time for which a document stays that nobody has open, those that somebody has are left alone."""
 _TELLING_S = 10e-6
 """What it takes, about, to tell one more session of an edit: most of it is the system's part of a write."""
 
@@ -36,6 +38,8 @@ class Slot:
     loaded: Loaded | None = None
     """What the store has of it, until its document is made of that."""
     idle_since_s: float | None = None
+    quiet_until_s: float = 0.0
+    """Before that `is_left` need not be asked, unless somebody comes or leaves."""
     flushed_s: float = -math.inf
     due_s: float = math.inf
     """When the next flush is due, if one is."""
@@ -45,6 +49,20 @@ class Slot:
     """The snapshot or the loading that is under way."""
     taking: "asyncio.Task[None] | None" = None
     """What takes the edits that wait, while the room is TAKING."""
+
+    def is_left(self, now_s: float, idle_s: float) -> bool:
+        """Whether nobody has had the document open for `idle_s`; asked every second, it lets go of what they shared."""
+        room = self.room
+        room.forget_openings()
+        if room.sessions:
+            self.quiet_until_s = now_s + idle_s * _QUIET
+        if room.sessions or room.has_uncommitted:
+            self.idle_since_s = None
+        elif not (self.task or self.taking):
+            if self.idle_since_s is not None:
+                return now_s - self.idle_since_s >= idle_s
+            self.idle_since_s = now_s
+        return False
 
 
 class Flushes:

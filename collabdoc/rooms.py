@@ -120,6 +120,7 @@ class Rooms:
             if deleting := self._deleting.get(name):
                 await asyncio.wait([deleting])
             elif slot := self._slots.get(name):
+                slot.quiet_until_s = 0.0
                 return slot.room
             elif loading := self._loading.get(name):
                 # Shared: that one may have been told not to create. Its errors are for whoever started it.
@@ -141,9 +142,11 @@ class Rooms:
             self.schedule(room)
 
     def leave(self, session: Session) -> None:
-        if session.room is not None:
-            session.room.leave(session)
-            self.schedule(session.room)
+        if (room := session.room) is not None:
+            room.leave(session)
+            if slot := self._slots.get(room.name):
+                slot.quiet_until_s = 0.0
+            self.schedule(room)
 
     def schedule(self, room: Room) -> None:
         """See to what the room has to hand out, if anything."""
@@ -373,21 +376,16 @@ class Rooms:
         now = self._monotonic()
         if self._writer.has_ended and not self._told_end:
             self._tell_end()
+        idle_s = self._limits.room_idle_s
         for slot in list(self._slots.values()):
-            slot.room.forget_openings()
-            if slot.room.sessions or slot.room.has_uncommitted:
-                slot.idle_since_s = None
-            elif slot.task or slot.taking:
+            if now < slot.quiet_until_s or not slot.is_left(now, idle_s):
                 continue
-            elif slot.idle_since_s is None:
-                slot.idle_since_s = now
-            elif now - slot.idle_since_s >= self._limits.room_idle_s:
-                if slot.log_updates > 0:
-                    self._start(slot, self._snapshot)
-                else:
-                    slot.room.close(Restarting("the document left memory"))
-                    self._left.append(self._slots.pop(slot.room.name))
-                    self._came_or_went = True
+            if slot.log_updates > 0:
+                self._start(slot, self._snapshot)
+            else:
+                slot.room.close(Restarting("the document left memory"))
+                self._left.append(self._slots.pop(slot.room.name))
+                self._came_or_went = True
 
     def _tell_end(self) -> None:
         """Who waits for a commit that will never come opens again, and is told why edits are refused."""

@@ -313,6 +313,26 @@ async def test_an_idle_document_leaves_memory_with_a_fresh_snapshot(tmp_path: Pa
         assert again.committed_seq == 1
 
 
+async def test_a_document_that_somebody_has_open_is_looked_at_seldom_until_somebody_comes_or_leaves(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, room_idle_s=60) as built:
+        session = await built.join("a")
+        slot = built.rooms._slots["a"]
+        built.now_s = 10
+        built.rooms._tick()
+        assert slot.quiet_until_s == 15
+        another = await built.join("a")
+        assert slot.quiet_until_s == 0, "what they share is let go of by the next second"
+        built.rooms._tick()
+        for each in (session, another):
+            built.rooms.leave(each)
+        built.rooms._tick()
+        built.now_s = 70
+        built.rooms._tick()
+        assert built.rooms.count == 0
+
+
 async def test_a_document_that_was_only_read_leaves_memory_without_a_snapshot(tmp_path: Path) -> None:
     async with house(tmp_path, room_idle_s=60) as built:
         built.rooms.leave(await built.join("a"))
