@@ -179,8 +179,7 @@ class DialectSocket(ABC):
             return
         if self._line.is_congested and self._line.has_progressed():
             connection.heard_s = now_s
-        limits = self._context.settings.limits
-        silent_s = now_s - connection.heard_s
+        limits, silent_s = self._context.settings.limits, now_s - connection.heard_s
         if silent_s > limits.silence_s:
             self.fail(SilentTooLong(f"nothing was heard for {limits.silence_s:g} s"))
         elif silent_s > limits.ping_s:
@@ -188,16 +187,12 @@ class DialectSocket(ABC):
 
     def end_expired(self, now: float) -> None:
         """Ask again about channels whose grant has come to its end; `now` is Unix time in seconds."""
-        for channel, session in self._sessions.items():
-            if (expires := session.grant.expires) is not None and expires <= now and channel not in self._tasks:
-                self._own(channel, partial(self._ask, session))
+        self._ask_again(lambda session: session.grant.expires is not None and session.grant.expires <= now)
 
     def recheck(self, concerns: Callable[[Session], bool]) -> None:
         """Ask again what these sessions may do; those that may do something else are closed, and told."""
         self.checked_s = self._context.monotonic()
-        for channel, session in self._sessions.items():
-            if channel not in self._tasks and concerns(session):
-                self._own(channel, partial(self._ask, session))
+        self._ask_again(concerns)
 
     def go_away(self, retry_after_ms: int, reason: str) -> None:
         """Say that the server ends, after everything that is still to be said."""
@@ -345,6 +340,11 @@ class DialectSocket(ABC):
         self._sessions[opening.channel] = session
         room.join(session, opening)
         context.rooms.schedule(room)
+
+    def _ask_again(self, concerns: Callable[[Session], bool]) -> None:
+        for channel, session in self._sessions.items():
+            if channel not in self._tasks and concerns(session):
+                self._own(channel, partial(self._ask, session))
 
     async def _ask(self, session: Session) -> None:
         """What a session may do now; where that is something else than it was told, it has to open again."""

@@ -164,8 +164,8 @@ async def test_cookies_without_end_are_nothing_to_fear(start_server: ServerFacto
         await browser.says("POST", "/api/session", {"token": made})
         assert len(browser.cookies) == left
         assert (await browser.fetch("GET", "/api/documents/a")).code == 200, "the newest counts"
-    browser.cookies |= {f"x{number}": "A" * 100 for number in range(1_000)}
-    with pytest.raises((HTTPStreamClosedError, ConnectionResetError)):  # past what HTTP headers may have
+    browser.cookies |= {f"x{number}": "A" * 100 for number in range(170)}
+    with pytest.raises(HTTPStreamClosedError):  # past what HTTP headers may have
         await browser.fetch("GET", "/api/documents/a")
     assert (await Http(server).fetch("GET", "/healthz")).code == 200
 
