@@ -39,7 +39,13 @@ export const Carets = Extension.create<{ awareness: Awareness | null }>({
       new Plugin({
         key: new PluginKey('follow-carets'),
         view: (view) => ({ destroy: followCarets(view.dom, awareness) }),
+        props: { handleDOMEvents: { keydown: leaveCaret } },
       }),
     ]
   },
 })
+
+/** A click can place the selection in another's caret, where a key does nothing until the editor has put it beside that. */
+function leaveCaret(): void {
+  if (getSelection()?.anchorNode?.parentElement?.closest('.caret')) readSelection()
+}
