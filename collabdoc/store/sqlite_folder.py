@@ -14,6 +14,9 @@ from collabdoc.store.mark import remove_mark
 REVISION = "0002"
 APPLICATION_ID = 0x63446F63
 FILE_NAME = "collabdoc.sqlite3"
+CACHE_KIB = 8 * 1024
+WAL_PAGES = 4_000
+"""Pages of 4 KiB in the WAL, after which what is in it goes to the database."""
 BUSY_MS = 5_000
 """How long a connection waits for another that is about to take back what a crash left."""
 BACKUP = 1
@@ -96,6 +99,10 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        # Each document that is edited has a page of its own, written once more with each commit. What SQLite has by
+        # itself, 2 MB and 1,000 pages, is too little for 500 of them.
+        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         stack.pop_all()
     return db
 
