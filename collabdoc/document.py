@@ -6,19 +6,17 @@
 3. A Document belongs to the thread that made it.
 """
 
-import logging
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 os.environ.setdefault("RUST_BACKTRACE", "0")  # a first panic with a backtrace costs 50 MB
 
-from pycrdt import Doc, Map, Text, TransactionEvent, get_state, get_update, merge_updates
+from pycrdt import Doc, Map, get_state, get_update, merge_updates
 
-from collabdoc.characters import CharacterText
 from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
 from collabdoc.protocol.deletes import is_within, read_deletes
 from collabdoc.protocol.lib0 import read_state_vector
@@ -29,9 +27,9 @@ from collabdoc.protocol.update import (
     UpdateInfo,
     check_across,
     check_in_steps,
+    check_keystrokes,
     check_known,
     check_update,
-    cut_taken,
     find_pairs,
     has_structs,
     is_whole,
@@ -39,8 +37,6 @@ from collabdoc.protocol.update import (
 )
 from collabdoc.protocol.values import UNLIMITED
 from collabdoc.steps import Steps, finish
-
-log = logging.getLogger(__name__)
 
 Kind = Literal["rich", "text"]
 
@@ -133,14 +129,25 @@ class Document:
             if not is_new and info.deletes:
                 return self._apply_deletes(update)
             if info.plan is None:
-                _apply(self._doc, update)
+                _apply(self._doc, (update,))
             else:
                 for piece in info.plan.cut(update):
-                    _apply(self._doc, piece)
+                    _apply(self._doc, (piece,))
         except BaseException as error:  # noqa: BLE001  # not by `_pycrdt`, which takes as long as pycrdt for a key press
             raise _as_broken(error, "applying an update") from None
         self._note(info)
         return is_new
+
+    def apply_keystrokes(self, updates: Sequence[bytes], begin: Callable[[bytes], None]) -> tuple[int, UpdateInfo]:
+        """Apply as many of these, from the first on, as are key presses: how many, and what they held.
+
+        In one transaction, which takes half as long; `begin` hears of each before. After a failure none was taken.
+        """
+        count, info = check_keystrokes(() if self._pairs else updates, self.clocks)
+        if count:
+            with _pycrdt("applying updates"):
+                _apply(self._doc, _announced(updates[:count], begin))
+        return count, info
 
     def apply_piece(self, piece: bytes, info: UpdateInfo) -> bool:
         """Apply one of the pieces of an update, all of them in their order; whether that has deleted anything.
@@ -150,7 +157,7 @@ class Document:
         try:
             if not self._adds(info):
                 return self._apply_deletes(piece)
-            _apply(self._doc, piece)
+            _apply(self._doc, (piece,))
         except BaseException as error:  # noqa: BLE001  # as in `apply`
             raise _as_broken(error, "applying an update") from None
         return False
@@ -241,51 +248,6 @@ class Document:
             known.extend(halves[bisect_right(halves, known[-1]) :] if known else halves)
 
 
-class Replica:
-    """A client's replica: `doc` is for its owner to edit, `on_edit(update)` hears of each edit that is the owner's."""
-
-    def __init__(self, on_edit: Callable[[bytes], None]) -> None:
-        self.doc: Doc[Any] = Doc()
-        self._applying = False
-        self._on_edit = on_edit
-        self._subscription = self.doc.observe(self._note)
-
-    def apply(self, update: bytes, *, origin: object = None) -> None:
-        """Take an edit of others; the owner's observers find `origin` in their transaction."""
-        self._applying = True
-        try:
-            with _pycrdt("applying an update"):
-                for piece in cut_taken(update, self.clocks):
-                    self._apply_piece(piece, origin)
-        finally:
-            self._applying = False
-
-    def text(self, name: str = "content") -> CharacterText:
-        """A `Y.Text` of the document, edited in characters."""
-        return CharacterText(self.doc.get(name, type=Text))
-
-    def clocks(self) -> dict[int, int]:
-        return _clocks(self.doc)
-
-    def state_vector(self) -> bytes:
-        return self.doc.get_state()
-
-    def diff(self, state_vector: bytes) -> bytes:
-        """What a replica at this state vector lacks; the deletions are always all of them."""
-        return self.doc.get_update(state_vector)
-
-    def _apply_piece(self, piece: bytes, origin: object) -> None:
-        try:
-            with self.doc.transaction(origin=origin):
-                self.doc.apply_update(piece)
-        except ExceptionGroup:  # of the owner's observers: the piece was applied before they were told
-            log.exception("an observer of a document failed")
-
-    def _note(self, event: TransactionEvent) -> None:
-        if not self._applying:
-            self._on_edit(event.update)
-
-
 def read_state(snapshot: bytes) -> bytes:
     """The state vector of a document that holds just this. Takes a fourth of what loading it does."""
     with _pycrdt("reading the state"):
@@ -349,22 +311,29 @@ def _load(snapshot: bytes, tail: Iterable[bytes]) -> "Doc[Any]":
 def _load_in_steps(doc: "Doc[Any]", snapshot: bytes, tail: Iterable[bytes], *, in_one_go: bool = False) -> Steps[None]:
     """The same in short steps, for which a large snapshot is cut, too: the deletes come last in any case."""
     if (in_one_go or len(snapshot) <= AT_ONCE_BYTES) and not may_have_nans(snapshot):
-        _apply(doc, snapshot)  # what pycrdt could join in it, it joined when it was made
+        _apply(doc, (snapshot,))  # what pycrdt could join in it, it joined when it was made
     else:
         yield from _replay(doc, snapshot, step_jumps=SNAPSHOT_JUMPS)
     for update in tail:
         yield from _replay(doc, update)
 
 
-def _apply(doc: "Doc[Any]", update: bytes) -> None:
+def _apply(doc: "Doc[Any]", updates: Iterable[bytes]) -> None:
     # As `Doc.apply_update` does, without its care for models and observers: that takes twice as long again.
     raw = doc._doc
     transaction = raw.create_transaction()
     try:
-        raw.apply_update(transaction, update)
+        for update in updates:
+            raw.apply_update(transaction, update)
         transaction.commit()
     finally:
         transaction.drop()
+
+
+def _announced(updates: Iterable[bytes], begin: Callable[[bytes], None]) -> Iterator[bytes]:
+    for update in updates:
+        begin(update)
+        yield update
 
 
 def _replay(doc: "Doc[Any]", update: bytes, *, step_jumps: int | None = None) -> Steps[None]:
@@ -372,7 +341,7 @@ def _replay(doc: "Doc[Any]", update: bytes, *, step_jumps: int | None = None) ->
     if not is_whole(update):
         plan = yield from plan_taken(update, _clocks(doc), step_jumps=step_jumps)
     for piece in (update,) if plan is None else plan.cut(update):
-        _apply(doc, piece)
+        _apply(doc, (piece,))
         yield
 
 

@@ -1,7 +1,7 @@
 """Edits that a room took: on their way to peers, to the log, and back to their authors as SAVED."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from collabdoc.document import Meta
@@ -11,12 +11,13 @@ from collabdoc.session import Batch, Session
 
 @dataclass(slots=True)
 class Edit:
-    """`update` is empty where it held nothing new and only wants its SAVED."""
+    """`updates` are of one author and came together; none where nothing in them was new and only SAVED is wanted."""
 
-    update: bytes
+    updates: Sequence[bytes]
     info: UpdateInfo | None
     session: Session | None
     id: int = 0
+    """Of the last of them."""
     done: Callable[[], None] | None = None
 
     def acknowledge(self) -> None:
@@ -40,14 +41,14 @@ class Uncommitted:
 
     @property
     def updates(self) -> list[bytes]:
-        return [edit.update for edit in self._waiting if edit.update]
+        return [update for edit in self._waiting for update in edit.updates]
 
     def put(self, edit: Edit, *, is_new: bool) -> None:
         """One with nothing new is committed with those before it."""
         if is_new:
             self._waiting.append(edit)
         elif self._waiting:
-            edit.update = b""
+            edit.updates = ()
             self._waiting.append(edit)
         else:
             edit.acknowledge()
@@ -57,11 +58,10 @@ class Uncommitted:
         waiting = self._waiting
         updates: list[bytes] = []
         last: dict[Session, Edit] = {}
-        while count or (waiting and not waiting[0].update):
+        while count or (waiting and not waiting[0].updates):
             edit = waiting.popleft()
-            if edit.update:
-                count -= 1
-                updates.append(edit.update)
+            count -= len(edit.updates)
+            updates += edit.updates
             if edit.session is None:
                 edit.acknowledge()
             else:
@@ -84,10 +84,11 @@ def make_batch(seq: int, edits: Iterable[Edit]) -> Batch:
     updates: list[bytes] = []
     infos: list[UpdateInfo] = []
     own: dict[Session, list[int]] = {}
-    for place, edit in enumerate(edits):
+    for edit in edits:
         assert edit.info is not None
-        updates.append(edit.update)
+        place = len(updates)
+        updates += edit.updates
         infos.append(edit.info)
         if edit.session is not None:
-            own.setdefault(edit.session, []).append(place)
+            own.setdefault(edit.session, []).extend(range(place, len(updates)))
     return Batch(seq, tuple(updates), infos, own)

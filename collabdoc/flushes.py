@@ -53,10 +53,10 @@ class Slot:
     def is_left(self, now_s: float, idle_s: float) -> bool:
         """Whether nobody has had the document open for `idle_s`; asked every second, it lets go of what they shared."""
         room = self.room
-        room.forget_openings()
+        room.openings.forget()
         if room.sessions:
             self.quiet_until_s = now_s + idle_s * _QUIET
-        if room.sessions or room.has_uncommitted:
+        if room.sessions or room.uncommitted:
             self.idle_since_s = None
         elif not (self.task or self.taking):
             if self.idle_since_s is not None:
@@ -103,7 +103,7 @@ class Flushes:
         if room.state is State.ACTIVE:
             if slot.takes_edits or not room.wants_flush:
                 return
-        elif not (room.wants_flush or room.state is State.LOADING or (room.is_taking and slot.taking is None)):
+        elif not (room.wants_flush or room.state in (BUSY if slot.taking is None else (State.LOADING,))):
             return
         slot.takes_edits = has_edits = room.has_edits
         now_s = self._monotonic()
@@ -146,7 +146,7 @@ class Flushes:
                 self._turn.store.add(self)
         if room.state is State.LOADING:
             self._load(slot)
-        elif room.is_taking and slot.taking is None:
+        elif room.state is State.TAKING and slot.taking is None:
             slot.taking = asyncio.create_task(self._take_held(slot))
 
     async def _take_held(self, slot: Slot) -> None:

@@ -4,7 +4,8 @@ Nothing here knows sessions or the store.
 """
 
 import time
-from collections.abc import Callable, Iterator, KeysView
+from collections.abc import Callable, Iterator, KeysView, Sequence
+from functools import partial
 from typing import TypeVar
 
 from collabdoc.config import Limits
@@ -64,6 +65,18 @@ class Guard:
         self._underway.begin_applying(self._name, update)
         try:
             return document.apply(update, info), info
+        finally:
+            self._underway.end()
+
+    def apply_keystrokes(self, document: Document, updates: Sequence[bytes]) -> tuple[int, UpdateInfo]:
+        """Apply as many of these, from the first on, as are key presses, in one go: how many, and what they held.
+
+        The others are for `apply`. Raises `DocumentBroken` as it does, and then all of them are.
+        """
+        if self._half_taken is not None or self._quarantined is not None or self._max_bytes < SHORT_BYTES:
+            updates = ()
+        try:
+            return document.apply_keystrokes(updates, partial(self._underway.begin_applying, self._name))
         finally:
             self._underway.end()
 

@@ -6,9 +6,10 @@ import zlib
 from collections.abc import Callable
 
 from collabdoc.config import Limits
-from collabdoc.document import Document, read_state
+from collabdoc.document import EMPTY_UPDATE, Document, merge, read_state
 from collabdoc.protocol.lib0 import read_state_vector
-from collabdoc.protocol.messages import DEFLATE
+from collabdoc.protocol.messages import DEFLATE, Open
+from collabdoc.recent import Recent
 
 NOTHING = b"\x00"
 """The state vector of one who has nothing."""
@@ -56,6 +57,21 @@ class Openings:
                 self._made.clear()
             self._made[has] = update
         return update
+
+    def update_for(
+        self, opening: Open, document: Document | AtRest, recent: Recent, newest: Callable[[], list[bytes]]
+    ) -> tuple[bytes, bool]:
+        """What a client lacks, and whether that is by its watermark; `newest` are taken and not in `recent` yet.
+
+        Raises `Malformed`.
+        """
+        if opening.state_vector is None:
+            return EMPTY_UPDATE, False
+        if opening.epoch is not None and opening.seq is not None:
+            missed = recent.since(opening.seq)
+            if missed is not None:
+                return self.get(opening.seq, lambda: merge(missed + newest())), True
+        return self.lacking(opening.state_vector, document), False
 
     def lacking(self, state_vector: bytes, document: Document | AtRest) -> bytes:
         """What the document has over a state vector. Raises `Malformed`."""

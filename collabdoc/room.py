@@ -11,14 +11,14 @@
    given up. Small edits of others are taken between two steps; its author's are held.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from collabdoc.audience import Audience
 from collabdoc.auth import Action
 from collabdoc.awareness import Awareness as Presence
 from collabdoc.config import Limits
-from collabdoc.document import EMPTY_UPDATE, Document, Meta, merge
+from collabdoc.document import Document, Meta
 from collabdoc.edits import Edit, Flush, Uncommitted, make_batch
 from collabdoc.errors import (
     DocumentBroken,
@@ -42,7 +42,7 @@ from collabdoc.session import Announcement, Session
 from collabdoc.steps import Steps
 
 _Source = Document | AtRest
-_Found = TypeVar("_Found", Opened, Updates, bytes, bool)
+_Found = TypeVar("_Found", Opened, bytes, bool)
 
 
 class Room:
@@ -81,7 +81,7 @@ class Room:
         self._server = server
         self._refusal = refusal
         self.recent = Recent(recent, seq, max_entries=limits.resume_entries, max_bytes=limits.resume_bytes)
-        self._openings = Openings(limits)
+        self.openings = Openings(limits)
         self._meta_due = False
         self._gathered: list[Edit] = []
         self.uncommitted = Uncommitted()
@@ -93,14 +93,6 @@ class Room:
     @property
     def clocks(self) -> Mapping[int, int]:
         return self._document.clocks
-
-    @property
-    def has_uncommitted(self) -> bool:
-        return bool(self.uncommitted)
-
-    @property
-    def is_taking(self) -> bool:
-        return self.state is State.TAKING
 
     @property
     def wants_flush(self) -> bool:
@@ -148,17 +140,38 @@ class Room:
             else:
                 self._receive_update(session, message)
 
+    def receive_run(self, session: Session, first_id: int, updates: Sequence[bytes]) -> int:
+        """Of edits that came together take those at their head that are key presses, in one go: how many.
+
+        None where anything speaks against taking all of them. What was not taken is for `receive`.
+        """
+        if self.state is not State.ACTIVE or session not in self.sessions or first_id != session.last_id + 1:
+            return 0
+        if not session.is_in_step or self._why_read_only(session) or self._refusal():
+            return 0
+        if self.size_bytes + sum(map(len, updates)) > self._limits.document_bytes:
+            return 0
+        try:
+            count, info = self.guard.apply_keystrokes(self._document, updates)
+        except DocumentBroken:  # over which of them is seen when they are taken one by one
+            self._break()
+            return 0
+        if count:
+            session.last_id, session.asked_to_resync = session.last_id + count, False
+            self._note_taken(Edit(updates[:count], info, session, session.last_id), is_new=True)
+        return count
+
     def take_held(self) -> Steps[None]:
         """While the room is TAKING: take the edits that wait, in short steps."""
         document = self._document
-        while self.is_taking and (held := self._held.first()):
+        while self.state is State.TAKING and (held := self._held.first()):
             for _ in () if held[0].closed else self._receive_in_steps(*held):
                 yield
                 # It broke, and is received again, or was already; or it ends, and its author keeps it.
                 if self.state is not State.TAKING or self._document is not document:
                     return
             self._held.drop_first()
-        if self.is_taking:
+        if self.state is State.TAKING:
             self.state = transition(self.state, "taken")
             for session in self.sessions:
                 session.retry()
@@ -173,7 +186,7 @@ class Room:
             raise Overloaded("the document is not open for edits now, try again")
         if reason := self.guard.read_only:
             raise NotAllowed(reason)
-        if not self._take_edit(Edit(update, None, None, done=done)):
+        if not self._take_edit(Edit((update,), None, None, done=done)):
             raise TooLarge("an edit of the server's own is taken at once, and this one is too large for that")
 
     def flush(self) -> Flush:
@@ -199,10 +212,8 @@ class Room:
     def difference(self, session: Session, state_vector: bytes) -> Updates | None:
         """What a session that was at this state vector lacks; None as with `opened`."""
 
-        def read(document: _Source) -> Updates:
-            return Updates(session.channel, self.committed_seq, (self._openings.lacking(state_vector, document),))
-
-        return self._read(session, read, state_vector)
+        lacking = self._read(session, lambda document: self.openings.lacking(state_vector, document), state_vector)
+        return None if lacking is None else Updates(session.channel, self.committed_seq, (lacking,))
 
     def reload(self, document: Document, *, size_bytes: int) -> None:
         """Go on with a copy that was just loaded, of all that was taken."""
@@ -218,10 +229,6 @@ class Room:
                 self._receive_update(session, message)
             else:
                 self._hold(session, message)
-
-    def forget_openings(self) -> None:
-        """Give back the memory of what clients that came together shared."""
-        self._openings.forget()
 
     def drain(self) -> None:
         """Take no more edits; what is on its way still gets its SAVED."""
@@ -259,19 +266,11 @@ class Room:
     def _open(self, session: Session, opening: Open, document: _Source) -> Opened:
         if opening.epoch is not None and opening.epoch != self.epoch:
             raise EpochDiffers("this copy belongs to another life of the document (deleted and made anew, or restored)")
-        missed, update = None, EMPTY_UPDATE
-        if opening.state_vector is not None:
-            if opening.epoch is not None and opening.seq is not None:
-                missed = self.recent.since(opening.seq)
-            if missed is None:
-                update = self._openings.lacking(opening.state_vector, document)
-            else:
-                newest = self.uncommitted.updates
-                update = self._openings.get(opening.seq, lambda: merge(missed + newest))
+        update, resumed = self.openings.update_for(opening, document, self.recent, lambda: self.uncommitted.updates)
         return Opened(
-            *(session.channel, self.epoch, session.mode, self.committed_seq, missed is not None, self._server),
+            *(session.channel, self.epoch, session.mode, self.committed_seq, resumed, self._server),
             document.state_vector(),
-            *self._openings.encode(update, opening.accepts),
+            *self.openings.encode(update, opening.accepts),
         )
 
     def _receive_update(self, session: Session, message: Update) -> None:
@@ -285,7 +284,7 @@ class Room:
             ):
                 raise NotAllowed(reason)
             if self._is_next(session):
-                if self._take_edit(Edit(message.update, None, session, message.id)):
+                if self._take_edit(Edit((message.update,), None, session, message.id)):
                     session.asked_to_resync = False
                 else:
                     self._put_off(session, message)
@@ -304,7 +303,7 @@ class Room:
                 is_new, info, longest_s = yield from self.guard.apply_in_steps(self._document, update)
                 session.is_paced = longest_s > LONG_S
                 self.was_slow = self.was_slow or session.is_paced
-                self._note_taken(Edit(update, info, session, message.id), is_new=is_new)
+                self._note_taken(Edit((update,), info, session, message.id), is_new=is_new)
                 session.asked_to_resync = False
         except DocumentBroken as error:
             self.was_slow = self.was_slow or isinstance(error, TooSlow)
@@ -341,9 +340,10 @@ class Room:
 
     def _take_edit(self, edit: Edit) -> bool:
         """False where it takes several steps."""
-        self._check_room_for(edit.update)
+        (update,) = edit.updates
+        self._check_room_for(update)
         try:
-            applied = self.guard.apply(self._document, edit.update)
+            applied = self.guard.apply(self._document, update)
         except DocumentBroken as error:
             self._break()
             raise Malformed(error.told) from error
@@ -361,8 +361,8 @@ class Room:
 
     def _note_taken(self, edit: Edit, *, is_new: bool) -> None:
         if is_new:
-            self._openings.forget()
-            self.size_bytes += len(edit.update)
+            self.openings.forget()
+            self.size_bytes += sum(map(len, edit.updates))
             self._gathered.append(edit)
             assert edit.info is not None
             # Reading it costs as much as taking a letter, and letters are most of what comes.
@@ -390,7 +390,7 @@ class Room:
     def _break(self) -> None:
         if self.state in (State.ACTIVE, State.TAKING):
             self.state = transition(self.state, "broke")
-            self._openings.forget()
+            self.openings.forget()
 
     def _hold(self, session: Session, message: Update) -> None:
         if not self._held.put(session, message):

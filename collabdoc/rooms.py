@@ -392,6 +392,6 @@ class Rooms:
         self._told_end = True
         reason = self._writer.refusal() or "edits cannot be saved any more"
         for slot in self._slots.values():
-            if slot.room.has_uncommitted:
+            if slot.room.uncommitted:
                 for session in slot.room.sessions:
                     session.close(Overloaded(reason))

@@ -229,6 +229,11 @@ class Session:
         return "write" if self.grant.allows(Action.WRITE) and self.room.guard.read_only is None else "read"
 
     @property
+    def is_in_step(self) -> bool:
+        """Whether it has the document open, and its edits are simply taken as they come."""
+        return not (self.closed or self._opening or self.is_paced or self.must_resync or self.must_reopen)
+
+    @property
     def is_opening(self) -> bool:
         """Whether OPENED is still to be taken."""
         return self._opening is not None

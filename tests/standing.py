@@ -24,9 +24,10 @@ def _stand_still_over(content: bytes) -> None:
         time.sleep(1)
 
 
-def _apply_or_not(doc: Doc[Any], update: bytes) -> None:
-    _stand_still_over(update)
-    _apply(doc, update)
+def _apply_or_not(doc: Doc[Any], updates: Iterable[bytes]) -> None:
+    each = list(updates)
+    _stand_still_over(b"".join(each))
+    _apply(doc, each)
 
 
 def _load_or_not(doc: Doc[Any], snapshot: bytes, tail: Iterable[bytes], *, in_one_go: bool = False) -> Steps[None]:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pycrdt import Doc, Text
 
 from collabdoc.characters import EMBEDDED, CharacterText
-from collabdoc.document import Document, Replica
+from collabdoc.document import Document
+from collabdoc.replica import Replica
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 CHARACTERS = "aüß漢字😀" + FAMILY

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from collabdoc.config import Limits
 from tests.world import Person, World
 
-_STEPS = ("type", "delete", "hear", "deaf", "cut", "open", "turn", "commit", "crash", "repeat", "burst")
+_STEPS = ("type", "type at once", "delete", "hear", "deaf", "cut", "open", "turn", "commit", "crash", "repeat", "burst")
 
 
 @settings(max_examples=300, deadline=None)
@@ -39,6 +39,8 @@ def _do(world: World, person: Person, step: str, value: int) -> None:
     match step:
         case "type":
             person.types("abcdefgh"[value % 8], at=value % (length + 1))
+        case "type at once":
+            person.types_at_once("abcdefgh"[value % 8] * (1 + value % 5), at=value % (length + 1))
         case "delete":
             if length:
                 person.deletes(value % length, min(length, value % length + 1 + value % 3))

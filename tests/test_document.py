@@ -13,7 +13,6 @@ from collabdoc.document import (
     MAX_TITLE_CHARACTERS,
     Document,
     Meta,
-    Replica,
     compact,
     make_meta,
     make_update,
@@ -22,6 +21,7 @@ from collabdoc.document import (
 from collabdoc.errors import CollabdocError, DocumentBroken, Malformed, MissingDependencies
 from collabdoc.protocol.lib0 import read_state_vector, write_state_vector
 from collabdoc.protocol.update import has_structs, state_vector_before
+from collabdoc.replica import Replica
 from tests.protocol.crafting import after, first, garbage, section, string, uint, update
 
 

@@ -19,7 +19,7 @@ FLOORS = {
     **dict.fromkeys(
         ("collabdoc", "errors", "config", "turn", "memory", "listeners", "underway", "steps", "lane", "fanout"), 0
     ),
-    **dict.fromkeys(("protocol", "characters", "document", "awareness", "content"), 1),
+    **dict.fromkeys(("protocol", "characters", "document", "replica", "awareness", "content"), 1),
     **dict.fromkeys(("store", "auth", "keys", "tokens", "helper", "quarantine"), 2),
     **dict.fromkeys(
         (
@@ -56,7 +56,7 @@ FACE = "collabdoc"
 """What users see first of the house; it leads to rooms on any floor."""
 
 DRIVERS = {
-    "pycrdt": {"characters", "document", "awareness", "content.fragment"},
+    "pycrdt": {"characters", "document", "replica", "awareness", "content.fragment"},
     "tornado": {"server", "client", "transfer"},
     "sqlite3": {"store"},
     "msgpack": {"protocol", "helper"},

@@ -101,7 +101,7 @@ async def test_what_it_is_told_then_is_what_it_would_be_told_of_the_document(tmp
         store(built)
         at_rest = opened((session := await opens(built)).take())
         room = await loads(session)
-        room.forget_openings()
+        room.openings.forget()
         assert opened((await opens(built)).take()) == at_rest
 
 

@@ -79,7 +79,7 @@ def test_an_update_that_takes_too_long_is_given_up_and_nobody_else_loses_an_edit
     world.settle()
     pieces = section(1, 0, first("0"), *(after(1, number, "x") for number in range(300)))
     bob.sends(update(pieces))
-    assert world.room.is_taking
+    assert world.room.state.name == "TAKING"
     world.turn()
     assert (world.room.state is State.ACTIVE) is is_taken
     if not is_taken:
@@ -116,7 +116,7 @@ def test_who_reads_what_pycrdt_fails_over_is_closed(world: World, alice: Person)
     fragile = _Fragile()
     fragile.broken = True
     world.room._document = fragile
-    world.room.forget_openings()
+    world.room.openings.forget()
     carol = world.person("carol")
     assert carol.last(Closed).code == 1013
     assert world.room.state is State.LOADING

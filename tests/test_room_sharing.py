@@ -88,9 +88,9 @@ def test_what_was_shared_is_given_back(diffs: list[bytes]) -> None:
     for name in ("bob", "carol"):
         world.person(name)
         world.turn()
-        world.room.forget_openings()
+        world.room.openings.forget()
     assert len(diffs) == 2
-    assert not world.room._openings
+    assert not world.room.openings
 
 
 def test_only_a_few_states_are_remembered() -> None:
@@ -103,4 +103,4 @@ def test_only_a_few_states_are_remembered() -> None:
         person.content.insert(0, "own")
         person.opens()
         world.turn()
-        assert len(world.room._openings) <= 8
+        assert len(world.room.openings) <= 8

@@ -149,7 +149,7 @@ def test_what_was_half_taken_as_the_document_broke_is_not_mixed_up_with_what_cam
     world.room._break()
     world.room.reload(Document(), size_bytes=0)
     alice.sends(NEXT)
-    assert world.room.is_taking
+    assert world.room.state is State.TAKING
     for _ in steps:
         pass
     for _ in world.room.take_held():
@@ -208,7 +208,7 @@ def text_of(size: int) -> bytes:
 )
 def test_an_edit_that_takes_little_is_taken_at_once(world: World, alice: Person, sent: bytes, *, is_long: bool) -> None:
     alice.sends(sent)
-    assert world.room.is_taking is is_long
+    assert (world.room.state is State.TAKING) is is_long
     world.settle()
     assert world.disk == [sent]
 
@@ -251,7 +251,7 @@ def test_edits_that_take_long_are_left_to_the_steps_until_one_does_not(
     alice.session.is_paced = True  # as its driver says that was held up over one
     for number, is_taken_at_once in enumerate([False, False, False, True], 1):
         alice.types(str(number))
-        assert world.room.is_taking is not is_taken_at_once
+        assert (world.room.state is not State.TAKING) is is_taken_at_once
         world.turn()
     assert world.room.was_slow
     assert world.person("mallory, again").session.is_paced  # type: ignore[union-attr]  # it has one

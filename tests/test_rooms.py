@@ -483,7 +483,7 @@ async def test_a_room_is_loaded_anew_without_waiting_for_the_disk(tmp_path: Path
         while room.state is State.LOADING:
             await asyncio.sleep(0)
         assert sorted(text_of(room._document.diff(b"\x00"))) == ["a", "b", "c"]
-        assert room.has_uncommitted
+        assert room.uncommitted
         assert room.size_bytes == len(EMPTY_UPDATE) + 3 * len(typed("a", client_id=1))
         built.store.gate.set()
         await built.types(session, "d")

@@ -33,7 +33,7 @@ class Author:
             self.text += letter
             edit = typed(letter, client_id=len(self.text))
             self.built.rooms.receive(self.session, Update(1, len(self.text), edit))
-        while self.room.has_edits or self.room.has_uncommitted:
+        while self.room.has_edits or self.room.uncommitted:
             await asyncio.sleep(0.001)
         await self.built.settles(self.room.name)
         assert self.session.closed is None
@@ -89,7 +89,7 @@ async def test_what_is_not_committed_yet_is_there_after_the_second_failure(tmp_p
         author.text += "b"
         built.rooms.receive(author.session, Update(1, 2, typed("b", client_id=2)))
         await asyncio.sleep(0.01)
-        assert author.room.has_uncommitted
+        assert author.room.uncommitted
         await author.breaks()
         assert author.sees_all()
         built.store.gate.set()

@@ -73,7 +73,7 @@ class World:
                 person.opens()
         while (
             self.room.wants_flush
-            or self.room.is_taking
+            or self.room.state is State.TAKING
             or self.on_the_way
             or any(person.has_mail for person in self.people)
         ):
@@ -137,6 +137,7 @@ class Person:
         self.held_back = 0
         self._mail = False
         self._applying = False
+        self._together: list[bytes] | None = None
 
     @property
     def text(self) -> str:
@@ -175,6 +176,26 @@ class Person:
 
     def types(self, text: str, at: int | None = None) -> None:
         self.content.insert(len(self.text.encode()) if at is None else at, text)
+
+    def types_at_once(self, text: str, at: int | None = None) -> int:
+        """Letter by letter, and what that makes arrives together; how many of them were taken in one go."""
+        at = len(self.text.encode()) if at is None else at
+        self._together = []
+        for letter in text:
+            self.content.insert(at, letter)
+            at += len(letter.encode())
+        together, self._together = self._together, None
+        return self.sends_at_once(together)
+
+    def sends_at_once(self, updates: list[bytes]) -> int:
+        if self.session is None or not updates:
+            return 0
+        first_id = self.session.last_id + 1
+        taken = self.world.room.receive_run(self.session, first_id, updates)
+        self.sent |= dict(enumerate(updates[:taken], first_id))
+        for update in updates[taken:]:
+            self.sends(update)
+        return taken
 
     def deletes(self, start: int, end: int) -> None:
         del self.content[start:end]
@@ -247,7 +268,10 @@ class Person:
 
     def _note_edit(self, event: Any) -> None:
         if self.is_open and not self._applying:
-            self.sends(event.update)
+            if self._together is None:
+                self.sends(event.update)
+            else:
+                self._together.append(event.update)
 
     def wake(self, _: Session) -> None:
         self._mail = True

@@ -20,11 +20,12 @@ from collabdoc.client.line import ChannelMessage, Line
 from collabdoc.client.outbox import Outbox
 from collabdoc.client.presence import Presence
 from collabdoc.client.status import Facts, Status, derive_status
-from collabdoc.document import EMPTY_UPDATE, Replica
+from collabdoc.document import EMPTY_UPDATE
 from collabdoc.errors import DocumentBroken, Malformed, NotAllowed, ProtocolError
 from collabdoc.listeners import Listeners
 from collabdoc.protocol.messages import Auth, Awareness, Open, Opened, Rejected, Saved, Updates
 from collabdoc.protocol.update import has_deletes
+from collabdoc.replica import Replica
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ deletes included. Only where the server lacks something else does the whole diff
 others had already seen, which for deletes nothing shows.
 """
 
-from collabdoc.document import Replica
 from collabdoc.errors import ProtocolError
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.update import check_update
+from collabdoc.replica import Replica
 
 
 def what_server_lacks(

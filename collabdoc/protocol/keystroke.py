@@ -11,10 +11,11 @@ from functools import lru_cache
 from collabdoc.protocol.lib0 import read_varuint
 from collabdoc.protocol.structs import MAX_CLOCK
 
-_UINT = rb"([\x80-\xff]{0,6}[\x00-\x7f])"
+KEYSTROKE_HEAD = b"\x01\x01"
+_UINT = rb"([\x80-\xff]{0,6}[\x00-\x7f]|[\x80-\xff]{7}[\x00-\x0f])"  # of 53 bits, as the ids of pycrdt's clients are
 _ID = _UINT + _UINT
 _KEYSTROKE = re.compile(
-    rb"\x01\x01" + _ID + rb"(?:[\x84\x44]" + _ID + rb"|\xc4" + _ID + _ID + rb")([\x01-\x7f])([\x00-\x7f]+)\x00"
+    KEYSTROKE_HEAD + _ID + rb"(?:[\x84\x44]" + _ID + rb"|\xc4" + _ID + _ID + rb")([\x01-\x7f])([\x00-\x7f]+)\x00"
 )
 """One section of one struct: its id, its origin or its right origin or both, the length of its text, the text."""
 

@@ -72,8 +72,8 @@ _SERVER_KINDS: dict[type, tuple[str, ...]] = {
 
 def decode_client(frame: bytes) -> ClientMessage | None:
     """Read one frame from a client; None for a message type that this version does not know."""
-    if frame.startswith(_UPDATE_HEAD) and (update := _read_update(frame)) is not None:
-        return update
+    if (update := read_update(frame)) is not None:
+        return Update(*update)
     type_, values, count = _read_fields(frame, _FIELDS)
     if values is None:
         return None
@@ -85,8 +85,10 @@ def decode_client(frame: bytes) -> ClientMessage | None:
     return cls(*values)  # type: ignore[no-any-return]  # the table above types each field
 
 
-def _read_update(frame: bytes) -> Update | None:
-    """An UPDATE without fields of a later version: most of all frames, in a third of the time; None for any other."""
+def read_update(frame: bytes) -> tuple[int, int, bytes] | None:
+    """The fields of an UPDATE without any of a later version, in a third of the time; None for any other frame."""
+    if not frame.startswith(_UPDATE_HEAD):
+        return None
     try:
         channel, position = _read_uint(frame, 2)
         id_, position = _read_uint(frame, position)
@@ -97,7 +99,7 @@ def _read_update(frame: bytes) -> Update | None:
     length = int.from_bytes(frame[position + 1 : start], "big")
     if not width or start + length != len(frame) or not 1 <= channel <= MAX_CHANNEL or not id_ >= 1:
         return None
-    return Update(channel, id_, frame[start:])
+    return channel, id_, frame[start:]
 
 
 def _read_uint(frame: bytes, position: int) -> tuple[int, int]:

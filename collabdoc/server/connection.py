@@ -11,7 +11,7 @@ Source: RFC 6455, sections 4.2, 5.5 and 7.1.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,6 +30,7 @@ from collabdoc.server.frames import (
     FrameReader,
     encode_close,
     encode_control,
+    in_groups,
 )
 from collabdoc.server.line import Line, open_line
 from collabdoc.steps import Steps
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_Frames = Iterator[tuple[int, list[bytes]]]
 _CLOSE_S = 5.0
 """How long a peer may take to answer a close."""
 
@@ -62,6 +64,9 @@ class Speaker(Protocol):
         """What is to be said now."""
 
     def on_message(self, message: str | bytes) -> None: ...
+
+    def on_messages(self, messages: Sequence[bytes]) -> int:
+        """Hear the first of several that came together, and those behind it that are one thing with it: how many."""
 
     def pause_s(self, messages: int) -> float:
         """How long the peer has to wait after so many messages that came together; mostly not at all."""
@@ -183,7 +188,7 @@ class Connection:
 
     def on_bytes(self, data: bytes) -> None:
         self.heard_s = time.monotonic()
-        frames = self._reader.feed(data)
+        frames = in_groups(self._reader.feed(data))
         if self._take(frames, self.heard_s + SLICE_S):
             self._put_off(frames)
 
@@ -192,21 +197,26 @@ class Connection:
         if self._lane.rest(took_s) and not self._is_put_off and self._state is State.OPEN:
             self._put_off(iter(()), is_slow=True)
 
-    def _take(self, frames: Iterator[tuple[int, bytes]], until_s: float) -> bool:
+    def _take(self, frames: _Frames, until_s: float) -> bool:
         """Hear what the peer says until then, one message at least; whether there may be more."""
         if self._state is State.FAILED:
             return False
         messages, has_more = 0, False
         try:
-            for opcode, payload in frames:
-                messages += 1
+            for opcode, group in frames:
+                heard = 1
                 if opcode >= CLOSE:
-                    self._on_control(opcode, payload)
+                    self._on_control(opcode, group[0])
                 elif self._state is State.OPEN:
                     assert self._speaker is not None
                     if self._pongs is not None:
                         self._send_pongs()
-                    self._speaker.on_message(payload.decode() if opcode == TEXT else payload)
+                    if len(group) > 1:
+                        heard = self._speaker.on_messages(group)
+                    else:
+                        self._speaker.on_message(group[0].decode() if opcode == TEXT else group[0])
+                messages += heard
+                del group[:heard]
                 if (now_s := time.monotonic()) > until_s:
                     if now_s > until_s + LONG_S and self._speaker is not None:
                         self._speaker.on_slow()
@@ -235,13 +245,13 @@ class Connection:
         if not self._pauses:
             self.line.resume()
 
-    def _put_off(self, frames: Iterator[tuple[int, bytes]], *, is_slow: bool = False) -> None:
+    def _put_off(self, frames: _Frames, *, is_slow: bool = False) -> None:
         """Leave the rest of a read to the lane, and read on behind it."""
         self._is_put_off = True
         self._pause()
         self._lane.start(self._take_in_steps(frames), is_slow=is_slow).add_done_callback(self._read_on)
 
-    def _take_in_steps(self, frames: Iterator[tuple[int, bytes]]) -> Steps[None]:
+    def _take_in_steps(self, frames: _Frames) -> Steps[None]:
         while self._take(frames, time.monotonic()):
             yield
 

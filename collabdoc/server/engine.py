@@ -164,7 +164,7 @@ class Engine:
         """Give peers time to read the last words; who does not is cut off."""
         await self._until_emptied()
         for socket in list(self.context.sockets):
-            socket.abort()
+            socket.connection.abort()
         await self._until_emptied()
 
     async def _until_emptied(self) -> None:

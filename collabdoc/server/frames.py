@@ -20,6 +20,9 @@ MAX_CONTROL_BYTES = 125
 _FINAL, _RESERVED, _OPCODE, _CONTROL = 0x80, 0x70, 0x0F, 0x8
 _BINARY_FINAL = _FINAL | BINARY
 _LARGE_BYTES = 64 * 1024
+_SHORT_BYTES = 96
+"""A message of no more, as a key press is, can be one of several that are handled together."""
+_TOGETHER = 16
 
 
 class FrameError(Exception):
@@ -166,6 +169,29 @@ class FrameReader:
             if opcode == TEXT:
                 _check_utf8(payload)
         return opcode, payload
+
+
+def in_groups(messages: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, list[bytes]]]:
+    """The same, but short binary messages that come one behind the other come out together.
+
+    Whoever hears some of a group takes these out of it, and the others come out again.
+    """
+    group: list[bytes] = []
+    try:
+        for opcode, payload in messages:
+            is_short = opcode == BINARY and len(payload) <= _SHORT_BYTES
+            while group and (not is_short or len(group) == _TOGETHER):
+                yield BINARY, group
+            if is_short:
+                group.append(payload)
+            else:
+                yield opcode, [payload]
+    except FrameError:
+        while group:
+            yield BINARY, group
+        raise
+    while group:
+        yield BINARY, group
 
 
 def check_close(payload: bytes) -> None:

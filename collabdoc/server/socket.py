@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -132,6 +132,10 @@ class DialectSocket(ABC):
         except ProtocolError as error:
             self.fail(error)
 
+    def on_messages(self, messages: Sequence[bytes]) -> int:
+        self.on_message(messages[0])
+        return 1
+
     def pause_s(self, messages: int) -> float:
         context = self._context
         pause_s = self._budget.spend(messages / context.messages_per_s, context.monotonic())
@@ -206,10 +210,6 @@ class DialectSocket(ABC):
         """End the connection with a reason."""
         self._context.refused[error.code] += 1
         self._end(error.code, error.reason)
-
-    def abort(self) -> None:
-        """Cut the line, without waiting for a peer that does not read."""
-        self.connection.abort()
 
     def take_frames(self) -> bytes:
         """What the channels have to say now, in one write; nothing while the peer does not take it."""

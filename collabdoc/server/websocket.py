@@ -1,8 +1,11 @@
 """The native dialect's socket: any number of documents on one connection."""
 
+from collections.abc import Sequence
+
 from collabdoc.auth import Credentials
 from collabdoc.errors import Malformed, ProtocolError
 from collabdoc.protocol import native
+from collabdoc.protocol.keystroke import KEYSTROKE_HEAD
 from collabdoc.protocol.messages import (
     Auth,
     Awareness,
@@ -58,6 +61,25 @@ class NativeSocket(DialectSocket):
             return
         # Before it would be pinged there is nothing to be done, for 10,000 of them every second.
         self.quiet_until_s = min(self.connection.heard_s + self._context.settings.limits.ping_s, now_s + _QUIET_S)
+
+    def on_messages(self, messages: Sequence[bytes]) -> int:
+        """Letters that came together are taken together: edits of one document whose ids go on from one to the next."""
+        channel, first_id, updates = 0, 0, list[bytes]()
+        for message in messages:
+            fields = native.read_update(message)
+            if fields is None or not fields[2].startswith(KEYSTROKE_HEAD):
+                break
+            if not updates:
+                channel, first_id = fields[:2]
+            elif fields[0] != channel or fields[1] != first_id + len(updates):
+                break
+            updates.append(fields[2])
+        session = None if self._failed or len(updates) < 2 else self._sessions.get(channel)
+        room = session.room if session is not None else None
+        if session is None or room is None or not (taken := room.receive_run(session, first_id, updates)):
+            return super().on_messages(messages)
+        self._context.rooms.schedule(room)
+        return taken
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):

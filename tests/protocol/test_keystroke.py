@@ -11,11 +11,11 @@ from collabdoc.protocol.structs import MAX_CLOCK
 from collabdoc.protocol.update import UpdateInfo, check_update
 from tests.protocol.crafting import section, uint, update
 
-CLOCKS = {1: 10, 2**40: 5}
+CLOCKS = {1: 10, 2**40: 5, 2**53 - 1: 3}
 ELSEWHERE = {7: [1]}
 """Surrogate pairs of somebody else: the strict reader looks at every update of their document."""
 
-uints = st.sampled_from([0, 1, 4, 5, 9, 10, 11, 127, 128, MAX_CLOCK - 1, MAX_CLOCK, 2**40, 2**49, 2**53])
+uints = st.sampled_from([0, 1, 4, 5, 9, 10, 11, 127, 128, MAX_CLOCK - 1, MAX_CLOCK, 2**40, 2**49, 2**53 - 1, 2**53])
 
 
 def keystroke(client: int, clock: int, info: int, beside: list[int], text: bytes, length: int | None = None) -> bytes:
@@ -32,7 +32,7 @@ def strictly(sent: bytes) -> UpdateInfo | None:
 @given(
     st.builds(
         keystroke,
-        st.sampled_from([1, 2, 2**40, 2**53]),
+        st.sampled_from([1, 2, 2**40, 2**53 - 1, 2**53]),
         uints,
         st.sampled_from([0x84, 0x44, 0xC4, 0x04, 0x81, 0x86, 0xA4]),
         st.lists(uints, min_size=4, max_size=4),
@@ -57,6 +57,7 @@ def test_what_people_type_is_recognised() -> None:
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"a"), CLOCKS) == (1, 10, 11)
     assert read_keystroke(keystroke(9, 0, 0x44, [2**40, 4], b"two words"), CLOCKS) == (9, 0, 9)
     assert read_keystroke(keystroke(2**40, 5, 0xC4, [1, 3, 1, 4], b"a"), CLOCKS) == (2**40, 5, 6)
+    assert read_keystroke(keystroke(2**53 - 1, 3, 0x84, [2**53 - 1, 2], b"a"), CLOCKS) == (2**53 - 1, 3, 4)
 
 
 def test_what_is_not_known_or_not_plain_is_left_to_the_strict_reader() -> None:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map
 
-from collabdoc.document import Document, Replica, compact, merge
+from collabdoc.document import Document, compact, merge
 from collabdoc.protocol.nans import may_have_nans
 from collabdoc.protocol.structs import STEP_STRUCTS
 from collabdoc.protocol.update import check_update
+from collabdoc.replica import Replica
 from tests.protocol.applier import Applier
 from tests.protocol.crafting import ROOT, section, string, uint, update
 

@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ class Echo:
             frame = bytes((0x80 | TEXT,)) + frame[1:]
         self._waiting.append(frame)
         self.on_drained()
+
+    def on_messages(self, messages: Sequence[bytes]) -> int:
+        self.on_message(messages[0])
+        return 1
 
     def on_drained(self) -> None:
         while self._waiting and not self.connection.is_congested:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -78,6 +78,10 @@ class Heard:
             raise RuntimeError("a fault of the speaker")
         if isinstance(message, bytes) and not self.connection.is_congested:
             self.connection.write(encode_frame(message))
+
+    def on_messages(self, messages: Sequence[bytes]) -> int:
+        self.on_message(messages[0])
+        return 1
 
     def pause_s(self, messages: int) -> float:
         pause_s, self.waits_s = self.waits_s, 0.0

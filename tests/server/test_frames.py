@@ -27,6 +27,7 @@ from collabdoc.server.frames import (
     encode_close,
     encode_control,
     encode_frame,
+    in_groups,
 )
 
 LIMIT = 1000
@@ -66,6 +67,53 @@ def close(code: int, reason: bytes = b"") -> bytes:
 def test_all_frames_of_a_read_come_out_at_once() -> None:
     traffic = frame(BINARY, b"one") + frame(PING, b"!") + frame(BINARY, b"") + frame(TEXT, "zwei ä".encode())
     assert read(traffic) == ([(BINARY, b"one"), (PING, b"!"), (BINARY, b""), (TEXT, "zwei ä".encode())], None)
+
+
+def groups(*chunks: bytes, heard: int = 1_000) -> tuple[list[tuple[int, list[bytes]]], int | None]:
+    """The same in groups; of each so many are heard at a time."""
+    reader = FrameReader(LIMIT)
+    found: list[tuple[int, list[bytes]]] = []
+    try:
+        for chunk in chunks:
+            for opcode, group in in_groups(reader.feed(chunk)):
+                found.append((opcode, group[:heard]))
+                del group[:heard]
+    except FrameError as error:
+        return found, error.code
+    return found, None
+
+
+def test_short_messages_that_come_one_behind_the_other_come_out_together() -> None:
+    short = b"".join(frame(BINARY, b"%d" % number) for number in range(20))
+    found, _ = groups(short + frame(BINARY, bytes(97)) + short[:7] + frame(PING, b"!") + short[:14])
+    assert found == [
+        (BINARY, [b"%d" % number for number in range(16)]),
+        (BINARY, [b"16", b"17", b"18", b"19"]),
+        (BINARY, [bytes(97)]),
+        (BINARY, [b"0"]),
+        (PING, [b"!"]),
+        (BINARY, [b"0", b"1"]),
+    ]
+
+
+def test_messages_before_a_fault_come_out_before_it() -> None:
+    assert groups(frame(BINARY, b"1") * 2 + frame(BINARY, b"2", masked=False)) == ([(BINARY, [b"1", b"1"])], 1002)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([BINARY, BINARY, TEXT, PING]), st.integers(0, 120)), max_size=60),
+    st.integers(1, 20),
+    st.booleans(),
+)
+def test_however_many_of_a_group_are_heard_at_a_time_all_are_heard_in_their_order(
+    said: list[tuple[int, int]], heard: int, ends_in_fault: bool
+) -> None:
+    messages = [(opcode, b"%d" % place + bytes(size)) for place, (opcode, size) in enumerate(said)]
+    traffic = b"".join(frame(opcode, payload) for opcode, payload in messages)
+    found, fault = groups(traffic + frame(BINARY, masked=False) * ends_in_fault, heard=heard)
+    assert [(opcode, payload) for opcode, group in found for payload in group] == messages
+    assert fault == (1002 if ends_in_fault else None)
+    assert all(len(group) <= heard for _, group in found)
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])

@@ -171,7 +171,7 @@ async def test_what_was_saved_as_the_server_stopped_is_told_as_saved(start_serve
     async with server.document("a") as own:
         own.text().append("last words")
         saved = asyncio.ensure_future(own.saved())
-        while not server.rooms._slots["a"].room.has_uncommitted:
+        while not server.rooms._slots["a"].room.uncommitted:
             await asyncio.sleep(0)
         await server.engine.say_goodbye()
         await saved

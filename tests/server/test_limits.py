@@ -233,7 +233,7 @@ async def test_a_shutdown_waits_for_the_disk_as_long_as_it_may(
     store.goes_on.clear()
     try:
         alice.says(Update(1, 1, typed("last words")))
-        while not server.rooms._slots["a"].room.has_uncommitted:
+        while not server.rooms._slots["a"].room.uncommitted:
             await asyncio.sleep(0.001)
         loop = asyncio.get_running_loop()
         now_s = loop.time()

@@ -158,7 +158,7 @@ async def test_who_says_more_than_it_may_is_read_later_and_nothing_is_lost(
     await until(lambda: heard() == PER_S + 19)
     assert server.context.refused == {}
     assert (await Http(server).json("GET", "/healthz"))["paced"] == server.context.paced
-    peer.server_side.abort()  # it has heard nothing of all that, and would not hear a goodbye
+    peer.server_side.connection.abort()  # it has heard nothing of all that, and would not hear a goodbye
 
 
 @bounds("opens_per_s")
@@ -182,7 +182,7 @@ async def test_who_opens_more_than_it_may_is_read_later(start_server: ServerFact
     await until(lambda: peer.edits_heard() == 3)
     assert server.context.paced == 1
     assert server.context.refused == {}
-    peer.server_side.abort()
+    peer.server_side.connection.abort()
 
 
 async def test_what_a_socket_may_say_comes_back_with_time_and_no_pause_is_long(start_server: ServerFactory) -> None:
@@ -293,7 +293,7 @@ async def test_one_address_has_so_many_sockets_in_all_dialects_and_others_are_no
     await door.opens(path, "203.0.113.7")
     await door.refuses(path, "203.0.113.7")
     for socket_ in list(server.context.sockets):
-        socket_.abort()
+        socket_.connection.abort()
     await until(lambda: not server.context.sockets)
     assert server.context.from_address == {}
 

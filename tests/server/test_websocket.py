@@ -339,7 +339,7 @@ async def test_a_server_that_stops_says_goodbye_after_saving(start_server: Serve
     await alice.opens("a")
     alice.says(Update(1, 1, typed("last words")))
     await asyncio.sleep(0)
-    while not server.rooms._slots["a"].room.has_uncommitted:
+    while not server.rooms._slots["a"].room.uncommitted:
         await asyncio.sleep(0)
     stopping = asyncio.ensure_future(server.engine.say_goodbye())
     assert await alice.hears(Saved) == Saved(1, 1)

@@ -1,0 +1,100 @@
+"""Edits that reach the server together, over a real socket."""
+
+from typing import Any
+
+import pytest
+from pycrdt import Doc, Text
+
+from collabdoc.protocol import native
+from collabdoc.protocol.messages import ClientMessage, Closed, Ping, Pong, Saved, Update, Updates
+from collabdoc.server.app import Server
+from tests.reliability.attackers import frame
+from tests.server.wire import Wire, text_of
+
+pytestmark = pytest.mark.gen_test(timeout=30)
+
+
+class Typist:
+    """Makes the updates of one who types and deletes."""
+
+    def __init__(self) -> None:
+        self._doc: Doc[Any] = Doc()
+        self._content = self._doc.get("content", type=Text)
+
+    @property
+    def text(self) -> str:
+        return str(self._content)
+
+    def types(self, letter: str) -> bytes:
+        before = self._doc.get_state()
+        self._content.insert(len(self.text), letter)
+        return self._doc.get_update(before)
+
+    def deletes_first(self) -> bytes:
+        made: list[bytes] = []
+        subscription = self._doc.observe(lambda event: made.append(event.update))
+        del self._content[0:1]
+        self._doc.unobserve(subscription)
+        return made[0]
+
+
+def says_at_once(wire: Wire, *messages: ClientMessage) -> None:
+    """In one piece of the line."""
+    assert wire.socket.protocol is not None
+    assert wire.socket.protocol.stream is not None
+    wire.socket.protocol.stream.write(b"".join(frame(native.encode_client(message)) for message in messages))
+
+
+async def test_edits_that_come_together_are_taken_in_their_order_whatever_comes_between(server: Server) -> None:
+    """Letters of two documents, deletions and questions."""
+    alice, bob = await Wire.connect(server), await Wire.connect(server)
+    authors, ids = {1: Typist(), 2: Typist()}, {1: 0, 2: 0}
+    for channel in authors:
+        for wire in (alice, bob):
+            await wire.opens(f"document-{channel}", channel=channel)
+    said: list[ClientMessage] = []
+    for place in range(40):
+        channel = 2 if place % 10 > 6 else 1
+        author = authors[channel]
+        ids[channel] += 1
+        said.append(Update(channel, ids[channel], author.deletes_first() if place % 13 == 12 else author.types("a")))
+        if place % 15 == 14:
+            said.append(Ping(place))
+    says_at_once(alice, *said)
+    saved, pongs = {1: 0, 2: 0}, []
+    while saved != ids:
+        message = await alice.hears_any()
+        assert isinstance(message, Saved | Pong)
+        if isinstance(message, Saved):
+            saved[message.channel] = message.id
+        else:
+            pongs.append(message)
+    assert pongs[-1] == Pong(29)
+    heard: dict[int, list[bytes]] = {1: [], 2: []}
+    while {channel: len(updates) for channel, updates in heard.items()} != ids:
+        updates = await bob.hears(Updates)
+        heard[updates.channel] += updates.updates
+    assert {channel: text_of(*updates) for channel, updates in heard.items()} == {
+        channel: author.text for channel, author in authors.items()
+    }
+
+
+async def test_an_id_that_leaves_one_out_ends_the_channel_behind_what_came_before_it(server: Server) -> None:
+    alice, bob = await Wire.connect(server), await Wire.connect(server)
+    await alice.opens("a")
+    await bob.opens("a")
+    author = Typist()
+    updates = [author.types(letter) for letter in "abcde"]
+    says_at_once(alice, *(Update(1, id_, update) for id_, update in zip((1, 2, 3, 5, 6), updates, strict=True)))
+    closed = await alice.hears(Closed)
+    assert (closed.code, closed.reason) == (4400, "read the update id 5, expected 4")
+    assert text_of(*(await bob.hears(Updates)).updates) == "abc"
+
+
+async def test_edits_for_a_document_that_is_not_open_are_told_of_once(server: Server) -> None:
+    alice = await Wire.connect(server)
+    author = Typist()
+    says_at_once(alice, *(Update(1, id_, author.types("a")) for id_ in range(1, 6)))
+    assert (await alice.hears(Closed)).reason == "channel 1 is not open"
+    opened = await alice.opens("a", channel=2)
+    assert opened.channel == 2

@@ -1,0 +1,210 @@
+"""Edits of one client that came together: taken in one go where they are key presses, and as any others elsewhere."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycrdt import Doc, Text
+
+from collabdoc.auth import Permission
+from collabdoc.config import Limits
+from collabdoc.document import Document, make_update
+from collabdoc.errors import DocumentBroken, MissingDependencies, NoSuchDocument
+from collabdoc.guard import Guard
+from collabdoc.life import State
+from collabdoc.protocol.messages import Rejected, Saved, Updates
+from collabdoc.underway import Underway
+from tests.world import Person, World
+
+BASE = make_update(lambda doc: doc.get("content", type=Text).insert(0, "base"))
+
+
+@pytest.fixture
+def alice(world: World) -> Person:
+    alice = world.person("alice")
+    alice.types("base ")
+    world.settle()
+    return alice
+
+
+def test_letters_that_came_together_are_one_edit_for_peers_log_and_author(
+    world: World, alice: Person, bob: Person
+) -> None:
+    world.settle()
+    assert alice.types_at_once("letters") == 7
+    sent = list(alice.sent.values())
+    world.turn()
+    assert bob.text == "base letters"
+    assert list(bob.last(Updates).updates) == sent
+    world.commit()
+    world.turn()
+    assert world.disk[1:] == sent
+    assert alice.last(Saved).id == 8
+    assert alice.sent == {}
+    assert world.room.size_bytes == sum(map(len, world.disk))
+    alice.types("!")
+    world.settle()
+    assert (world.everyone_agrees(), bob.text) == (True, "base letters!")
+
+
+def test_who_wrote_others_edits_in_the_same_turn_gets_those_alone(world: World, alice: Person, bob: Person) -> None:
+    world.settle()
+    alice.types_at_once("abc")
+    bob.types_at_once("xyz", at=0)
+    alice.types_at_once("de")
+    world.turn()
+    assert len(bob.last(Updates).updates) == 5
+    assert len(alice.last(Updates).updates) == 3
+    world.settle()
+    assert world.everyone_agrees()
+
+
+def test_what_is_no_key_press_ends_the_run(world: World, alice: Person) -> None:
+    assert alice.types_at_once("ab\N{PILE OF POO}c") == 2
+    world.settle()
+    assert world.everyone_agrees()
+    assert alice.heard_of(Rejected) == []
+
+
+def test_what_comes_again_is_not_taken_as_new(world: World, alice: Person) -> None:
+    alice.types_at_once("abc")
+    again = list(alice.sent.values())
+    assert alice.sends_at_once(again) == 0
+    world.settle()
+    assert alice.last(Saved).id == 7
+    assert len(world.disk) == 4
+
+
+@pytest.mark.parametrize("why", ["id", "paced", "closed", "gone", "taking"])
+def test_none_are_taken_in_one_go_where_they_are_not_simply_taken(world: World, alice: Person, why: str) -> None:
+    session, letter = alice.session, Doc[Any]()
+    assert session is not None
+    letter.apply_update(alice.doc.get_update())
+    state = letter.get_state()
+    letter.get("content", type=Text).insert(5, "a")
+    first_id = session.last_id + 1
+    match why:
+        case "id":
+            first_id += 1
+        case "paced":
+            session.is_paced = True
+        case "closed":
+            world.room.close(NoSuchDocument("a test"))
+        case "gone":
+            world.room.leave(session)
+        case "taking":
+            world.room.state = State.TAKING
+    assert world.room.receive_run(session, first_id, [letter.get_update(state)]) == 0
+    assert world.room.flush().batch.updates == ()
+
+
+def test_who_may_only_read_is_refused_each(world: World, alice: Person) -> None:
+    carol = world.person("carol", Permission.READ)
+    assert carol.types_at_once("abc") == 0
+    world.settle()
+    assert [rejected.code for rejected in carol.heard_of(Rejected)] == [4403] * 3
+
+
+def test_while_nothing_can_be_written_each_is_refused(world: World, alice: Person) -> None:
+    world.refusal = "the disk is full"
+    assert alice.types_at_once("abc") == 0
+    world.turn()
+    assert [rejected.id for rejected in alice.heard_of(Rejected)] == [2, 3, 4]
+    assert alice.heard_of(Rejected)[0].reason == "the disk is full"
+
+
+def test_what_passes_the_limit_of_the_document_is_taken_one_by_one_up_to_it() -> None:
+    world = World(Limits(document_bytes=200))
+    alice = world.person("alice")
+    alice.types("base ")
+    world.settle()
+    assert alice.types_at_once("letters and more") == 0
+    world.settle()
+    assert 150 < world.room.size_bytes <= 200
+    assert {rejected.code for rejected in alice.heard_of(Rejected)} == {4413}
+
+
+def test_a_limit_of_edits_below_a_key_press_holds_for_them_too() -> None:
+    guard = Guard("a", Limits(update_bytes=20), Underway(20), None)
+    count, _ = guard.apply_keystrokes(Document(BASE), _letters("ab"))
+    assert count == 0
+
+
+def test_after_an_edit_that_waits_for_another_nothing_is_taken(world: World, alice: Person) -> None:
+    session = alice.session
+    assert session is not None
+    session.resyncs = True
+    session.refuse(2, MissingDependencies("a test"))
+    assert session.must_resync
+    assert alice.types_at_once("abc") == 0
+
+
+class _Fragile(Document):
+    """Fails over several at once."""
+
+    def apply_keystrokes(self, updates: Any, begin: Any) -> Any:
+        super().apply_keystrokes(updates, begin)
+        raise DocumentBroken("a panic")
+
+
+def test_when_pycrdt_fails_over_several_they_are_taken_one_by_one(world: World, alice: Person) -> None:
+    world.room._document = _Fragile(world.disk[0])
+    assert alice.types_at_once("abc") == 0
+    assert world.room.state is State.LOADING
+    world.room.reload(Document(world.disk[0]), size_bytes=10)
+    world.settle()
+    assert alice.last(Saved).id == 4
+    assert world.text_on_disk() == "base abc"
+
+
+def _letters(text: str) -> list[bytes]:
+    doc: Doc[Any] = Doc()
+    doc.apply_update(BASE)
+    return _edited(doc, [(4 + place, letter) for place, letter in enumerate(text)])
+
+
+def _edited(doc: "Doc[Any]", edits: list[tuple[int, str]]) -> list[bytes]:
+    """The update of each edit; one without a letter deletes the one that is there."""
+    made: list[bytes] = []
+    subscription = doc.observe(lambda event: made.append(event.update))
+    content = doc.get("content", type=Text)
+    for at, letter in edits:
+        place = at % (len(content) + 1)
+        if letter:
+            content.insert(place, letter)
+        elif place < len(content):
+            del content[place : place + 1]
+    doc.unobserve(subscription)
+    return made
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["a", "b", "two", "", "a"])), max_size=25),
+    st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["x", ""])), max_size=5),
+)
+def test_a_document_is_the_same_whether_they_are_taken_together_or_one_by_one(
+    typed: list[tuple[int, str]], others: list[tuple[int, str]]
+) -> None:
+    typist, other = Doc[Any](), Doc[Any]()
+    for doc in (typist, other):
+        doc.apply_update(BASE)
+    meanwhile, updates = _edited(other, others), _edited(typist, typed)
+    together, apart = Document(BASE, meanwhile), Document(BASE, meanwhile)
+    begun: list[bytes] = []
+    while updates:
+        count, info = together.apply_keystrokes(updates, begun.append)
+        taken, begun = begun, []
+        assert taken == updates[:count]
+        if not count:
+            count = 1
+            together.apply(updates[0], together.check(updates[0]))
+        else:
+            assert info.is_text
+            assert {client: apart.clocks.get(client, 0) for client in info.starts} == info.starts
+        for update in updates[:count]:
+            apart.apply(update, apart.check(update))
+        assert together.clocks == apart.clocks
+        updates = updates[count:]
+    nothing = Document().state_vector()
+    assert together.diff(nothing) == apart.diff(nothing)
