@@ -1,4 +1,4 @@
-"""`python -m benchmarks.beside ../other`: this collabdoc and another one at once, on one core, under moderate load.
+"""`python -m benchmarks.beside ../other`: this collabdoc and another one at once, on one core, under a light load.
 
 On a shared machine one version differs by 15 % and more from minute to minute, and from start to start. At once both
 have the same minutes: equal versions differed by 1 % in each of six runs. Their rates differ by a twentieth, for else
@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for run in range(asked.runs):
             folders = [_THIS, asked.other.resolve()]
             rates = [asked.rate, asked.rate * _ASIDE][:: -1 if run % 2 else 1]
-            loads = [Load(asked.clients, rate=rate, seconds=asked.seconds, warmup_s=2.0) for rate in rates]
+            loads = [
+                Load(asked.clients, rate=rate, documents=asked.documents, seconds=asked.seconds, warmup_s=2.0)
+                for rate in rates
+            ]
             this, other = (_figures(outcome) for outcome in at_once(cache, folders, loads))
             ratios.append(tuple(a / b for a, b in zip(this, other, strict=True)))
             say(f"this: {_FIGURES.format(*this)}; the other: {_FIGURES.format(*other)}")
@@ -75,8 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("other", type=Path, help="folder of another checkout, with its libfanout.so if this has one")
     parser.add_argument("--runs", type=int, default=3, help="default 3")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each run (default 8)")
-    parser.add_argument("--clients", type=int, default=100, help="of each server's document (default 100)")
-    parser.add_argument("--rate", type=float, default=60.0, help="edits a second (default 60)")
+    parser.add_argument("--clients", type=int, default=100, help="of each document (default 100)")
+    parser.add_argument("--documents", type=int, default=1, help="of each server (default 1)")
+    parser.add_argument("--rate", type=float, default=60.0, help="edits a second of each server (default 60)")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help=f"default: {DEFAULT_CACHE}")
     return parser
 

@@ -67,6 +67,28 @@ class Audience:
 
     def hand_out(self, batch: Batch) -> None:
         authors = [session for session in batch.own if session.is_quiet]
+        if sum([len(group.sessions) for group in self._groups.values()]) <= _FEW:
+            self._hand_to_few(batch)
+        else:
+            self._hand_to_others(authors, batch)
+        if len(batch.updates) > 1:  # else there is nothing in it for its author
+            for start in range(0, len(authors), _TOLD_TOGETHER):
+                made: list[tuple[Session, Outlet, bytes]] = []
+                for session in authors[start : start + _TOLD_TOGETHER]:
+                    if frame := _make_frame([session], batch):
+                        made.append((session, _outlet(session), frame))
+                _send(made, batch)
+
+    def _hand_to_few(self, batch: Batch) -> None:
+        """To all but its authors, who are looked for: in a group of two, to leave it and enter again takes longer."""
+        made: list[tuple[Session, Outlet, bytes]] = []
+        for group in list(self._groups.values()):
+            others = [session for session in group.sessions if session not in batch.own]
+            if others and (frame := _make_frame(others, batch)):
+                made += [(session, _outlet(session), frame) for session in others]
+        _send(made, batch)
+
+    def _hand_to_others(self, authors: Iterable[Session], batch: Batch) -> None:
         for session in authors:
             self._leave(session)
         try:
@@ -79,13 +101,6 @@ class Audience:
         finally:
             for session in authors:
                 self._enter(session)
-        if len(batch.updates) > 1:  # else there is nothing in it for its author
-            for start in range(0, len(authors), _TOLD_TOGETHER):
-                made: list[tuple[Session, Outlet, bytes]] = []
-                for session in authors[start : start + _TOLD_TOGETHER]:
-                    if frame := _make_frame([session], batch):
-                        made.append((session, _outlet(session), frame))
-                _send(made, batch)
 
     def _enter(self, session: Session) -> None:
         delivery = session.delivery

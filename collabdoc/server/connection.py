@@ -30,7 +30,6 @@ from collabdoc.server.frames import (
     FrameReader,
     encode_close,
     encode_control,
-    in_groups,
 )
 from collabdoc.server.line import Line, open_line
 from collabdoc.steps import Steps
@@ -188,7 +187,7 @@ class Connection:
 
     def on_bytes(self, data: bytes) -> None:
         self.heard_s = time.monotonic()
-        frames = in_groups(self._reader.feed(data))
+        frames = self._reader.feed(data)
         if self._take(frames, self.heard_s + SLICE_S):
             self._put_off(frames)
 

@@ -3,7 +3,8 @@
 1. A frame's length is checked as soon as its head is there, before anything is kept for it.
 2. What is kept between two reads is one incomplete frame and the fragments of one message, both within the limit. A
    large one is unmasked as it comes: 8 MiB of it at the end took 14 ms.
-3. All frames that a read brought come out of one call; a fault comes out after the messages before it.
+3. All frames that a read brought come out of one call; a fault comes out after the messages before it. Short binary
+   messages that came one behind the other come out together, for often they are one thing to whoever hears them.
 
 Source: RFC 6455, sections 5 and 7.
 """
@@ -21,7 +22,7 @@ _FINAL, _RESERVED, _OPCODE, _CONTROL = 0x80, 0x70, 0x0F, 0x8
 _BINARY_FINAL = _FINAL | BINARY
 _LARGE_BYTES = 64 * 1024
 _SHORT_BYTES = 96
-"""A message of no more, as a key press is, can be one of several that are handled together."""
+"""A message of no more, as a key press is, can come out together with others."""
 _TOGETHER = 16
 
 
@@ -69,58 +70,77 @@ class FrameReader:
         self._fragments: bytearray | None = None
         self._opcode = 0
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """The messages that these bytes complete, control frames among them, each with its opcode.
+    def feed(self, data: bytes) -> Iterator[tuple[int, list[bytes]]]:
+        """The messages that these bytes complete, control frames among them, with their opcode: one, or short ones.
 
-        Text is valid UTF-8, a close has a code that a peer may send or none. Raises `FrameError`; the reader is then
-        not to be used again.
+        Whoever hears some takes them out of their list; what is left in it comes out again, before anything else. Text
+        is valid UTF-8, a close has a code that a peer may send or none. Raises `FrameError`; the reader is then not to
+        be used again.
         """
-        if self._incomplete is not None:
-            self._incomplete += data
-            if len(self._incomplete) < self._wanted:
-                return
-            data, self._incomplete = bytes(self._incomplete), None
-        elif (large := self._large) is not None:
-            data = large.take(data)
-            if large.left:
-                return
-            self._large = None
-            if (message := self._take(large.first, bytes(large.payload))) is not None:
-                yield message
-        position, end = 0, len(data)
-        while end - position >= 2:
-            first, second = data[position], data[position + 1]
-            if second < 0x80:
-                raise FrameError(PROTOCOL_ERROR, "a frame of a client is not masked")
-            length, start = second & 0x7F, position + 6
-            if length >= 126:
-                start += 2 if length == 126 else 8
-                if end < start - 4:
-                    self._wanted = start - 4 - position
-                    break
-                length = self._read_length(data, position + 2, start - 4)
-            if first != _BINARY_FINAL or self._fragments is not None:
-                self._check_head(first, length)
-            if length > self._max_bytes:
-                raise FrameError(TOO_BIG, f"a message has {length} bytes or more, expected at most {self._max_bytes}")
-            stop = start + length
-            if stop > end:
-                if length > _LARGE_BYTES and end >= start:
-                    self._large = _LargePayload(first, data[start - 4 : start], length)
-                    self._large.take(data[start:])
+        short: list[bytes] = []
+        try:
+            if self._incomplete is not None:
+                self._incomplete += data
+                if len(self._incomplete) < self._wanted:
                     return
-                self._wanted = stop - position
-                break
-            payload = unmask(data[start - 4 : start], data[start:stop])
-            position = stop
-            if first == _BINARY_FINAL:
-                yield BINARY, payload
-            elif (message := self._take(first, payload)) is not None:
-                yield message
-        else:
-            self._wanted = 2
-        if position < end:
-            self._incomplete = bytearray(data[position:])
+                data, self._incomplete = bytes(self._incomplete), None
+            elif (large := self._large) is not None:
+                data = large.take(data)
+                if large.left:
+                    return
+                self._large = None
+                if (message := self._take(large.first, bytes(large.payload))) is not None:
+                    yield message
+            position, end = 0, len(data)
+            while end - position >= 2:
+                first, second = data[position], data[position + 1]
+                if second < 0x80:
+                    raise FrameError(PROTOCOL_ERROR, "a frame of a client is not masked")
+                length, start = second & 0x7F, position + 6
+                if length >= 126:
+                    start += 2 if length == 126 else 8
+                    if end < start - 4:
+                        self._wanted = start - 4 - position
+                        break
+                    length = self._read_length(data, position + 2, start - 4)
+                if first != _BINARY_FINAL or self._fragments is not None:
+                    self._check_head(first, length)
+                if length > self._max_bytes:
+                    raise FrameError(
+                        TOO_BIG, f"a message has {length} bytes or more, expected at most {self._max_bytes}"
+                    )
+                stop = start + length
+                if stop > end:
+                    if length > _LARGE_BYTES and end >= start:
+                        self._large = _LargePayload(first, data[start - 4 : start], length)
+                        self._large.take(data[start:])
+                        position = end
+                    else:
+                        self._wanted = stop - position
+                    break
+                payload = unmask(data[start - 4 : start], data[start:stop])
+                position = stop
+                if first == _BINARY_FINAL and length <= _SHORT_BYTES:
+                    short.append(payload)
+                    while len(short) == _TOGETHER:
+                        yield BINARY, short
+                    continue
+                while short:
+                    yield BINARY, short
+                if first == _BINARY_FINAL:
+                    yield BINARY, [payload]
+                elif (message := self._take(first, payload)) is not None:
+                    yield message
+            else:
+                self._wanted = 2
+            if position < end:
+                self._incomplete = bytearray(data[position:])
+        except FrameError:
+            while short:
+                yield BINARY, short
+            raise
+        while short:
+            yield BINARY, short
 
     def _read_length(self, data: bytes, start: int, stop: int) -> int:
         length = int.from_bytes(data[start:stop], "big")
@@ -148,7 +168,7 @@ class FrameReader:
         if self._fragments is not None and len(self._fragments) + length > self._max_bytes:
             raise FrameError(TOO_BIG, f"a message has more than {self._max_bytes} bytes")
 
-    def _take(self, first: int, payload: bytes) -> tuple[int, bytes] | None:
+    def _take(self, first: int, payload: bytes) -> tuple[int, list[bytes]] | None:
         """A whole message, from a frame that is anything but a whole binary one; None where more has to come."""
         opcode = first & _OPCODE
         if opcode == CLOSE:
@@ -168,30 +188,7 @@ class FrameReader:
             opcode = self._opcode
             if opcode == TEXT:
                 _check_utf8(payload)
-        return opcode, payload
-
-
-def in_groups(messages: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, list[bytes]]]:
-    """The same, but short binary messages that come one behind the other come out together.
-
-    Whoever hears some of a group takes these out of it, and the others come out again.
-    """
-    group: list[bytes] = []
-    try:
-        for opcode, payload in messages:
-            is_short = opcode == BINARY and len(payload) <= _SHORT_BYTES
-            while group and (not is_short or len(group) == _TOGETHER):
-                yield BINARY, group
-            if is_short:
-                group.append(payload)
-            else:
-                yield opcode, [payload]
-    except FrameError:
-        while group:
-            yield BINARY, group
-        raise
-    while group:
-        yield BINARY, group
+        return opcode, [payload]
 
 
 def check_close(payload: bytes) -> None:

@@ -37,8 +37,8 @@ def frames(data: bytes) -> None:
     reader = FrameReader(_FRAME_BYTES)
     with suppress(FrameError):
         for start in range(1, len(data), step):
-            for _, payload in reader.feed(data[start : start + step]):
-                assert len(payload) <= _FRAME_BYTES
+            for _, together in reader.feed(data[start : start + step]):
+                assert len(together.pop(0)) <= _FRAME_BYTES
 
 
 def messages(data: bytes) -> None:
