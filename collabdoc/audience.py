@@ -4,7 +4,7 @@
    is once in a group.
 2. Who does not take a frame keeps its place in the order: what is left of the frame is its outlet's, and where an
    earlier one is still to be taken, the batch is queued in the session.
-3. An author is handed what is of others, in a frame of its own.
+3. An author is handed what is of others, in a frame of its own, and told of commits.
 """
 
 import logging
@@ -117,6 +117,25 @@ class Audience:
         group.remove(session)
         if not group.sessions:  # clients number their channels as they like
             del self._groups[shared_by]
+
+
+def tell_saved(session: Session, update_id: int) -> bool:
+    """Tell an author in whom nothing waits of a commit, at once; False where SAVED is to be put into the session.
+
+    It is where edits are about to leave: it goes along with them.
+    """
+    delivery, room = session.delivery, session.room
+    if not session.is_quiet or delivery is None or delivery.frame_saved is None or room is None or room.has_edits:
+        return False
+    frame, outlet = delivery.frame_saved(session.channel, update_id), delivery.outlet
+    try:
+        sent = outlet.send(frame)
+    except OSError as error:
+        outlet.keep(frame, error)
+        return True
+    if 0 <= sent < len(frame):
+        outlet.keep(frame, sent)
+    return sent >= 0
 
 
 def _outlet(session: Session) -> Outlet:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from collabdoc.audience import tell_saved
 from collabdoc.document import Meta
 from collabdoc.protocol.update import UpdateInfo
 from collabdoc.session import Batch, Session
@@ -23,7 +24,8 @@ class Edit:
     def acknowledge(self) -> None:
         """It is committed, and so is all before it."""
         if self.session is not None:
-            self.session.put_saved(self.id)
+            if not tell_saved(self.session, self.id):
+                self.session.put_saved(self.id)
         elif self.done is not None:
             self.done()
 

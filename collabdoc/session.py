@@ -137,6 +137,8 @@ class Delivery:
     """Makes the frame of a batch; empty where all of it is the session's own."""
     shared_by: Hashable
     """Equal for sessions that are given the same frame of what is not their own."""
+    frame_saved: "Callable[[int, int], bytes] | None" = None
+    """Makes the frame of SAVED of a channel and an id, where a dialect tells it whatever it has told before."""
 
 
 class Session:

@@ -11,7 +11,7 @@ from collabdoc.audience import _FEW
 from collabdoc.auth import Credentials, Grant, Permission, User
 from collabdoc.errors import Overloaded
 from collabdoc.fanout import Seat
-from collabdoc.protocol.messages import Closed, Open, Opened, Update
+from collabdoc.protocol.messages import Closed, Open, Opened, Saved, Update
 from collabdoc.session import Batch, Delivery, Session
 from tests.server.wire import typed
 from tests.world import World
@@ -53,10 +53,15 @@ class Hall:
         self.made = 0
 
     def join(
-        self, name: str, *, shared_by: str = "all", frame: Callable[[Session, Batch], bytes] | None = None
+        self,
+        name: str,
+        *,
+        shared_by: str = "all",
+        frame: Callable[[Session, Batch], bytes] | None = None,
+        frame_saved: Callable[[int, int], bytes] | None = None,
     ) -> Session:
         reader = Reader(name)
-        delivery = Delivery(reader, frame or self._frame, shared_by)
+        delivery = Delivery(reader, frame or self._frame, shared_by, frame_saved)
         session = Session(
             1, Credentials(), Grant(User(), Permission.WRITE), reader, max_bytes=10_000, delivery=delivery
         )
@@ -174,6 +179,58 @@ def test_who_waits_for_the_document_or_is_closed_is_handed_nothing() -> None:
     assert [type(said) for said in closed.take()] == [Closed]
     hall.types(author)
     assert hall.sent_to(closed) == []
+
+
+def _saved(channel: int, update_id: int) -> bytes:
+    return b"saved %d" % update_id
+
+
+def test_an_author_in_whom_nothing_waits_is_told_of_a_commit_at_once() -> None:
+    hall = Hall()
+    author, other = hall.join("ana", frame_saved=_saved), hall.join("ben", frame_saved=_saved)
+    hall.types(author, author)
+    assert hall.sent_to(author) == []
+    hall.room.committed(2, last_seq=2)
+    assert hall.sent_to(author) == [b"saved 2"]
+    assert (author.take(), author.is_quiet) == ([], True)
+    assert hall.sent_to(other) == [b"01"]
+
+
+def test_where_edits_are_about_to_leave_or_something_waits_a_commit_is_told_along_with_it() -> None:
+    hall = Hall()
+    ana, ben = hall.join("ana", frame_saved=_saved), hall.join("ben", frame_saved=_saved)
+    hall.types(ana)
+    hall.room.receive(ben, Update(1, 1, typed("b", client_id=77)))
+    hall.room.committed(1, last_seq=1)
+    assert hall.sent_to(ana) == []
+    assert Saved(1, 1) in ana.take()
+    hall.room.audience.hand_out(hall.room.flush().batch)
+    ben.put_everyone()
+    hall.room.committed(1, last_seq=2)
+    assert hall.sent_to(ben) == [b"0"]
+    assert Saved(1, 1) in ben.take()
+
+
+@pytest.mark.parametrize("answer", [3, 0, BlockingIOError(), BrokenPipeError()])
+def test_what_a_peer_does_not_take_of_a_commit_is_its_outlets(answer: int | OSError) -> None:
+    hall = Hall()
+    author = hall.join("ana", frame_saved=_saved)
+    hall.types(author)
+    reader = hall.readers[author]
+    reader.answer = answer
+    hall.room.committed(1, last_seq=1)
+    assert reader.kept == [answer]
+    assert author.take() == []
+
+
+def test_an_author_that_is_behind_finds_its_commit_in_its_session() -> None:
+    hall = Hall()
+    author = hall.join("ana", frame_saved=_saved)
+    hall.types(author)
+    hall.readers[author].answer = -1
+    hall.room.committed(1, last_seq=1)
+    assert hall.readers[author].kept == []
+    assert author.take() == [Saved(1, 1)]
 
 
 def test_a_fault_in_a_frame_closes_those_it_was_for_and_nobody_else() -> None:

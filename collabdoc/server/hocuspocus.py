@@ -51,7 +51,7 @@ from collabdoc.server.handshake import Handshake
 from collabdoc.server.hocuspocus_frames import frame_announcement, frame_batch
 from collabdoc.server.hocuspocus_place import Place
 from collabdoc.server.sync_socket import SyncSocket
-from collabdoc.session import Announcement, Batch, Session
+from collabdoc.session import Announcement, Batch, Delivery, Session
 from collabdoc.steps import Steps
 
 _REMEMBERED_ADDRESSES = 64
@@ -329,8 +329,8 @@ class HocuspocusSocket(SyncSocket):
         others = set(presence.everyone()) - presence.owned(session)
         return presence.encode(others) if others else b""
 
-    def _frame_shared_by(self, channel: int) -> bytes:
-        return self._by_channel[channel].head
+    def _delivery_to(self, channel: int) -> Delivery:
+        return Delivery(self._line, _frame_for_many, self._by_channel[channel].head)
 
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         place = self._by_channel[channel]

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -115,8 +115,8 @@ class DialectSocket(ABC):
         """The frame of a message that is made for one peer alone; empty where the dialect has none."""
 
     @abstractmethod
-    def _frame_shared_by(self, channel: int) -> Hashable:
-        """Equal for channels that are given the same frame of an edit; of a type that no other dialect takes."""
+    def _delivery_to(self, channel: int) -> Delivery:
+        """How this channel is handed edits; `shared_by` is of a type that no other dialect takes."""
 
     @abstractmethod
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
@@ -333,7 +333,7 @@ class DialectSocket(ABC):
             grant,
             self,
             max_bytes=context.settings.limits.outbox_bytes,
-            delivery=Delivery(self._line, self._frame_batch, self._frame_shared_by(opening.channel)),
+            delivery=self._delivery_to(opening.channel),
             asked_to_resync=opening.document in self._asked_to_resync,
             resyncs=self.resyncs,
         )

@@ -23,8 +23,9 @@ from collabdoc.server.connection import Connection, Speaker
 from collabdoc.server.context import Context, credentials_of
 from collabdoc.server.frames import encode_frame, join_frame
 from collabdoc.server.handshake import Handshake
-from collabdoc.server.native_frames import frame_announcement, frame_batch
+from collabdoc.server.native_frames import frame_announcement, frame_batch, frame_saved
 from collabdoc.server.socket import DialectSocket
+from collabdoc.session import Delivery
 
 _REMEMBERED_CHANNELS = 64
 _QUIET_S = 5.0
@@ -121,8 +122,8 @@ class NativeSocket(DialectSocket):
             return join_frame(native.encode_news(message))
         return encode_frame(native.encode_server(message))
 
-    def _frame_shared_by(self, channel: int) -> int:
-        return channel
+    def _delivery_to(self, channel: int) -> Delivery:
+        return Delivery(self._line, frame_batch, channel, frame_saved)
 
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         # What still comes for this channel was sent before its end was heard of.

@@ -40,7 +40,7 @@ from collabdoc.server.frames import encode_frame
 from collabdoc.server.handshake import Handshake
 from collabdoc.server.sync_socket import SyncSocket
 from collabdoc.server.yjs_frames import frame_announcement, frame_batch
-from collabdoc.session import Session
+from collabdoc.session import Delivery, Session
 from collabdoc.steps import Steps
 
 _TOLD_AS = {SilentTooLong.code: Overloaded.code, RateLimited.code: Overloaded.code}
@@ -184,8 +184,8 @@ class YjsSocket(SyncSocket):
     def _frame_of_life(self) -> bytes:
         return _NOBODY
 
-    def _frame_shared_by(self, channel: int) -> str:
-        return "yjs"
+    def _delivery_to(self, channel: int) -> Delivery:
+        return Delivery(self._line, frame_batch, "yjs")
 
     def _tell_closed(self, channel: int, error: ProtocolError) -> None:
         self._end(error.code, error.reason)
