@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from collabdoc.audience import tell_saved
 from collabdoc.document import Meta
@@ -73,9 +74,8 @@ class Uncommitted:
         return updates
 
 
-@dataclass(frozen=True, slots=True)
-class Flush:
-    """What a turn of the room leaves to do: for the store, and for its audience."""
+class Flush(NamedTuple):
+    """What a turn of the room leaves to do: for the store, and for its audience. A tuple, for each edit makes one."""
 
     meta: Meta | None
     batch: Batch

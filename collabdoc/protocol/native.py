@@ -131,7 +131,7 @@ def encode_server(message: ServerMessage) -> bytes:
         case Pong(nonce):
             return _pack([_PONG, nonce])
         case Saved(channel=channel, id=id_):
-            return _pack([_SAVED, channel, id_])
+            return encode_saved(channel, id_)
         case Rejected(channel, id_, code, reason):
             return _pack([_REJECTED, channel, id_, code, reason])
         case GoAway(retry_after_ms, reason):
@@ -154,6 +154,10 @@ def encode_news(message: Opened | Updates) -> list[bytes]:
 def encode_updates_head(channel: int, seq: int, count: int) -> bytes:
     """What an UPDATE frame begins with; behind it come so many updates that went through `pack_update`."""
     return b"".join((_UPDATE_HEAD, _pack(channel), _pack(seq), _array_head(count)))
+
+
+def encode_saved(channel: int, update_id: int) -> bytes:
+    return _pack((_SAVED, channel, update_id))
 
 
 def encode_updates(channel: int, seq: int, updates: Sequence[bytes]) -> bytes:

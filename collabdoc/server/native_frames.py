@@ -1,7 +1,7 @@
 """What leaves for many in the native dialect: one frame for all readers, and cheap ones for authors."""
 
 from collabdoc.protocol import native
-from collabdoc.protocol.messages import Awareness, Saved
+from collabdoc.protocol.messages import Awareness
 from collabdoc.server.frames import encode_frame, join_frame
 from collabdoc.session import LARGE_BYTES, Announcement, Batch, Row, Session
 
@@ -45,7 +45,7 @@ def frame_batch(session: Session, batch: Batch) -> bytes:
 
 
 def frame_saved(channel: int, update_id: int) -> bytes:
-    return encode_frame(native.encode_server(Saved(channel, update_id)))
+    return encode_frame(native.encode_saved(channel, update_id))
 
 
 def frame_announcement(session: Session, announcement: Announcement) -> bytes:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
-    """Updates of one document, in order; title and kind where they changed."""
+class Append(NamedTuple):
+    """Updates of one document, in order; title and kind where they changed. A tuple, for each edit makes one."""
 
     document: str
     updates: Sequence[bytes]
