@@ -37,6 +37,12 @@ def decode_client(frame: bytes, id_: int) -> ClientMessage:
     return message
 
 
+def read_short_update(frame: bytes) -> bytes | None:
+    """The update of a frame with an edit of less than 128 bytes; None for any other frame."""
+    size = len(frame) - 3
+    return frame[3:] if frame.startswith(b"\x00\x02") and 0 < size < 0x80 and frame[2] == size else None
+
+
 def is_step_2(frame: bytes) -> bool:
     """Whether a frame is a client's answer to the server's state vector."""
     return frame.startswith(b"\x00\x01")

@@ -14,12 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
-from collabdoc.auth import Action, Credentials, Grant
+from collabdoc.auth import Action, Credentials
 from collabdoc.errors import (
-    NotAllowed,
-    NotAuthenticated,
     Overloaded,
-    PermissionChanged,
     ProtocolError,
     RateLimited,
     SilentTooLong,
@@ -31,13 +28,11 @@ from collabdoc.server.budget import Budget
 from collabdoc.server.connection import Connection
 from collabdoc.server.context import Context, with_token
 from collabdoc.server.frames import encode_frame
+from collabdoc.server.regrant import ask_again
 from collabdoc.session import Announcement, Batch, Delivery, Session
 
 log = logging.getLogger(__name__)
 
-_ASK_S = 3.0
-_ASK_AGAIN_S = (1.0, 4.0)
-"""After so long first, and at last: who cannot answer is not to be asked for every channel every second."""
 _SHORTEST_PAUSE_S = 0.001
 _HELD_BACK_S = 0.1
 """Whose edits wait for a document is heard again after so long: it will wait again, if they still do."""
@@ -254,6 +249,15 @@ class DialectSocket(ABC):
 
     # What dialects do with it
 
+    def _take_run(self, session: Session | None, first_id: int, updates: Sequence[bytes]) -> int:
+        """Of edits that came together, how many were taken in one go; the next is to be taken by itself."""
+        if self._failed or session is None or session.room is None or len(updates) < 2:
+            return 0
+        taken = session.room.receive_run(session, first_id, updates)
+        if taken:
+            self._context.rooms.schedule(session.room)
+        return taken
+
     def _start_opening(self, opening: Open) -> None:
         """Open a document on a channel that is free. Raises where that is not even to be tried."""
         self._spend_opening()
@@ -347,31 +351,7 @@ class DialectSocket(ABC):
                 self._own(channel, partial(self._ask, session))
 
     async def _ask(self, session: Session) -> None:
-        """What a session may do now; where that is something else than it was told, it has to open again."""
-        assert session.room is not None
-        (wait_s, longest_s), rechecks = _ASK_AGAIN_S, -1
-        while rechecks != self._context.rechecks:
-            rechecks = self._context.rechecks
-            try:
-                async with asyncio.timeout(_ASK_S):
-                    grant = await self._context.access.authorize(session.credentials, session.room.name, Action.OPEN)
-            except (NotAllowed, NotAuthenticated):
-                raise
-            except Exception as error:  # could not look: no reason to end what was granted, and none to prolong it
-                expires = session.grant.expires
-                if expires is not None and expires <= time.time():
-                    raise NotAuthenticated(
-                        "your sign-in has expired and could not be renewed: sign in again"
-                    ) from error
-                if wait_s == _ASK_AGAIN_S[0]:
-                    # Of an error that an operator's own authenticator raised only the kind: it may tell the token.
-                    kind = type(error).__name__
-                    log.warning("document %a: cannot ask whether a grant holds: %s", session.room.name, kind)
-                await asyncio.sleep(wait_s)
-                wait_s, rechecks = min(2 * wait_s, longest_s), -1
-        if _role(grant) != _role(session.grant):
-            raise PermissionChanged("what you may do in this document has changed: open it again")
-        session.grant = grant
+        await ask_again(self._context, session)
 
     def _end_closed(self, session: Session) -> None:
         room, error = session.room, session.closed
@@ -393,8 +373,3 @@ class DialectSocket(ABC):
         for session in self._sessions.values():
             session.withdraw()
         self.connection.close(code, reason)
-
-
-def _role(grant: Grant) -> tuple[str, bool]:
-    """What a client was told of its grant: who it is, and whether it may write."""
-    return grant.user.id, grant.allows(Action.WRITE)

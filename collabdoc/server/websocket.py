@@ -75,12 +75,7 @@ class NativeSocket(DialectSocket):
             elif fields[0] != channel or fields[1] != first_id + len(updates):
                 break
             updates.append(fields[2])
-        session = None if self._failed or len(updates) < 2 else self._sessions.get(channel)
-        room = session.room if session is not None else None
-        if session is None or room is None or not (taken := room.receive_run(session, first_id, updates)):
-            return super().on_messages(messages)
-        self._context.rooms.schedule(room)
-        return taken
+        return self._take_run(self._sessions.get(channel), first_id, updates) or super().on_messages(messages)
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):

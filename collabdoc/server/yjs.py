@@ -8,6 +8,7 @@
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from collabdoc.auth import Credentials
 from collabdoc.errors import (
@@ -21,6 +22,7 @@ from collabdoc.errors import (
     SilentTooLong,
 )
 from collabdoc.protocol import yjs
+from collabdoc.protocol.keystroke import KEYSTROKE_HEAD
 from collabdoc.protocol.messages import (
     Awareness,
     Open,
@@ -113,6 +115,17 @@ class YjsSocket(SyncSocket):
             self._hear(self._sessions[yjs.CHANNEL], frame)
             yield
         self._held, self._held_bytes = [], 0
+
+    def on_messages(self, messages: Sequence[bytes]) -> int:
+        """Letters that came together are taken together."""
+        session, updates = None if self._held else self._sessions.get(yjs.CHANNEL), list[bytes]()
+        for message in messages:
+            update = yjs.read_short_update(message)
+            if update is None or not update.startswith(KEYSTROKE_HEAD):
+                break
+            updates.append(update)
+        first_id = session.last_id + 1 if session is not None else 0
+        return self._take_run(session, first_id, updates) or super().on_messages(messages)
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from collabdoc.errors import Malformed
 from collabdoc.protocol import yjs
 from collabdoc.protocol.messages import Awareness, QueryAwareness, Sync, Update
+from tests.protocol.crafting import uint
 from tests.vectors import read_vectors
 
 VECTORS = read_vectors("yjs.json")
@@ -60,6 +61,17 @@ def test_the_conversations_hold_each_kind_of_message() -> None:
 def test_only_the_answer_to_a_state_vector_is_a_step_2() -> None:
     for frame, message in SAID_BY_CLIENTS.items():
         assert yjs.is_step_2(bytes.fromhex(frame)) is (message["type"] == "step 2")
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"\x00\x02", b"\x00\x01", b"\x01"]), st.integers(-2, 2))
+def test_a_short_edit_is_read_as_any_message_is(update: bytes, kind: bytes, wrong: int) -> None:
+    frame = kind + uint(max(0, len(update) + wrong)) + update
+    expected = None
+    with contextlib.suppress(Malformed):
+        expected = yjs.decode_client(frame, 1)
+    found = yjs.read_short_update(frame)
+    is_short = isinstance(expected, Update) and not yjs.is_step_2(frame) and 0 < len(expected.update) < 128
+    assert found == (expected.update if is_short and isinstance(expected, Update) else None)
 
 
 def test_a_client_may_ask_who_is_present() -> None:

@@ -1,15 +1,19 @@
 """Edits that reach the server together, over a real socket."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from pycrdt import Doc, Text
 
-from collabdoc.protocol import native
+from collabdoc.protocol import native, yjs
 from collabdoc.protocol.messages import ClientMessage, Closed, Ping, Pong, Saved, Update, Updates
 from collabdoc.server.app import Server
+from tests.conftest import ServerFactory
 from tests.reliability.attackers import frame
+from tests.server.people import ByName
 from tests.server.wire import Wire, text_of
+from tests.server.yjs_wire import YjsWire
 
 pytestmark = pytest.mark.gen_test(timeout=30)
 
@@ -40,9 +44,13 @@ class Typist:
 
 def says_at_once(wire: Wire, *messages: ClientMessage) -> None:
     """In one piece of the line."""
+    write_at_once(wire, map(native.encode_client, messages))
+
+
+def write_at_once(wire: Wire, messages: Iterable[bytes]) -> None:
     assert wire.socket.protocol is not None
     assert wire.socket.protocol.stream is not None
-    wire.socket.protocol.stream.write(b"".join(frame(native.encode_client(message)) for message in messages))
+    wire.socket.protocol.stream.write(b"".join(map(frame, messages)))
 
 
 async def test_edits_that_come_together_are_taken_in_their_order_whatever_comes_between(server: Server) -> None:
@@ -98,3 +106,30 @@ async def test_edits_for_a_document_that_is_not_open_are_told_of_once(server: Se
     assert (await alice.hears(Closed)).reason == "channel 1 is not open"
     opened = await alice.opens("a", channel=2)
     assert opened.channel == 2
+
+
+async def test_in_the_y_websocket_dialect_letters_are_taken_together_and_a_question_among_them_is_answered(
+    server: Server,
+) -> None:
+    ana, ben = await YjsWire.open(server), await YjsWire.open(server)
+    author = Typist()
+    said = [yjs.encode_update(author.types("a")) for _ in range(20)]
+    said += [yjs.encode_step_1(b"\x00"), yjs.encode_update(author.deletes_first())]
+    said += [yjs.encode_update(author.types("b")) for _ in range(20)]
+    write_at_once(ana.wire, said)
+    heard: list[bytes] = []
+    while not heard or text_of(*heard) != author.text:
+        heard.append(await ben.hears("update"))
+    assert text_of(await ana.hears("step 2")).startswith("a" * 19), "what came before the question, and is committed"
+
+
+async def test_in_the_y_websocket_dialect_who_may_only_read_is_told_so(start_server: ServerFactory) -> None:
+    server = await start_server(authenticator=ByName())
+    ana, carol = await YjsWire.open(server, query="?token=write"), await YjsWire.connect(server, query="?token=read")
+    await carol.syncs()
+    author = Typist()
+    said = [yjs.encode_update(author.types("a")) for _ in range(5)]
+    write_at_once(carol.wire, said)
+    assert b"reading only" in await carol.hears("denied")
+    write_at_once(ana.wire, said)
+    assert text_of(await carol.hears("update")) == author.text
