@@ -10,7 +10,7 @@ from pycrdt import Doc, Text
 from collabdoc.auth import Permission
 from collabdoc.config import Limits
 from collabdoc.document import Document, make_update
-from collabdoc.errors import DocumentBroken, MissingDependencies, NoSuchDocument
+from collabdoc.errors import DocumentBroken, MissingDependencies, NoSuchDocument, ProtocolError
 from collabdoc.guard import Guard
 from collabdoc.life import State
 from collabdoc.protocol.messages import Rejected, Saved, Updates
@@ -208,3 +208,47 @@ def test_a_document_is_the_same_whether_they_are_taken_together_or_one_by_one(
         updates = updates[count:]
     nothing = Document().state_vector()
     assert together.diff(nothing) == apart.diff(nothing)
+
+
+@given(
+    st.lists(st.sampled_from("abc"), min_size=2, max_size=12),
+    st.lists(
+        st.tuples(st.integers(0, 11), st.sampled_from(["spoil", "repeat", "drop", "swap"]), st.integers(0, 2**12))
+    ),
+)
+def test_what_is_wrong_among_them_is_found_as_if_each_came_alone(
+    letters: list[str], troubles: list[tuple[int, str, int]]
+) -> None:
+    updates = _letters("".join(letters))
+    for place, trouble, value in troubles:
+        at = place % len(updates)
+        match trouble:
+            case "spoil":
+                spoilt = bytearray(updates[at])
+                spoilt[value % len(spoilt)] ^= 1 << value % 7
+                updates[at] = bytes(spoilt)
+            case "repeat":
+                updates.insert(at, updates[value % len(updates)])
+            case "drop":
+                updates[at:] = updates[at + 1 :] or updates[at:]
+            case _:
+                updates[0], updates[at] = updates[at], updates[0]
+    together, apart = Document(BASE), Document(BASE)
+    expected = [_take(apart, update) for update in updates]
+    found: list[bool] = []
+    while updates:
+        count, _ = together.apply_keystrokes(updates, lambda _: None)
+        found += [True] * count or [_take(together, updates[0])]
+        updates = updates[count or 1 :]
+    assert found == expected
+    assert together.clocks == apart.clocks
+    nothing = Document().state_vector()
+    assert together.diff(nothing) == apart.diff(nothing)
+
+
+def _take(document: Document, update: bytes) -> bool:
+    """Whether it was taken, and new."""
+    try:
+        return document.apply(update, document.check(update))
+    except ProtocolError:
+        return False
