@@ -19,6 +19,7 @@ from pycrdt import Doc, Map, get_state, get_update, merge_updates
 
 from collabdoc.errors import CollabdocError, DocumentBroken, ProtocolError
 from collabdoc.protocol.deletes import is_within, read_deletes
+from collabdoc.protocol.keystroke import read_keystroke
 from collabdoc.protocol.lib0 import read_state_vector
 from collabdoc.protocol.nans import may_have_nans
 from collabdoc.protocol.pieces import SNAPSHOT_JUMPS
@@ -27,7 +28,6 @@ from collabdoc.protocol.update import (
     UpdateInfo,
     check_across,
     check_in_steps,
-    check_keystrokes,
     check_known,
     check_update,
     find_pairs,
@@ -138,16 +138,30 @@ class Document:
         self._note(info)
         return is_new
 
-    def apply_keystrokes(self, updates: Sequence[bytes], begin: Callable[[bytes], None]) -> tuple[int, UpdateInfo]:
-        """Apply as many of these, from the first on, as are key presses: how many, and what they held.
+    def apply_keystrokes(self, updates: Iterable[bytes], begin: Callable[[bytes], bool]) -> tuple[int, UpdateInfo]:
+        """Apply these up to the first that is no key press, or not new, or that `begin` denies: how many, and what.
 
-        In one transaction, which takes half as long; `begin` hears of each before. After a failure none was taken.
+        In one transaction, which takes half as long. After a failure none was taken.
         """
-        count, info = check_keystrokes(() if self._pairs else updates, self.clocks)
-        if count:
-            with _pycrdt("applying updates"):
-                _apply(self._doc, _announced(updates[:count], begin))
-        return count, info
+        clocks, starts, count = self.clocks, dict[int, int](), 0
+
+        def to_apply() -> Iterator[bytes]:
+            nonlocal count
+            for update in updates:
+                keystroke = None if self._pairs else read_keystroke(update, clocks)
+                if keystroke is None:
+                    return
+                client, start, end = keystroke
+                if start < clocks.get(client, 0) or not begin(update):
+                    return
+                yield update
+                starts.setdefault(client, start)
+                clocks[client] = end
+                count += 1
+
+        with _pycrdt("applying updates"):
+            _apply(self._doc, to_apply())
+        return count, UpdateInfo(starts, {each: clocks[each] for each in starts}, deletes=False, is_text=True)
 
     def apply_piece(self, piece: bytes, info: UpdateInfo) -> bool:
         """Apply one of the pieces of an update, all of them in their order; whether that has deleted anything.
@@ -328,12 +342,6 @@ def _apply(doc: "Doc[Any]", updates: Iterable[bytes]) -> None:
         transaction.commit()
     finally:
         transaction.drop()
-
-
-def _announced(updates: Iterable[bytes], begin: Callable[[bytes], None]) -> Iterator[bytes]:
-    for update in updates:
-        begin(update)
-        yield update
 
 
 def _replay(doc: "Doc[Any]", update: bytes, *, step_jumps: int | None = None) -> Steps[None]:

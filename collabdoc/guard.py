@@ -4,8 +4,7 @@ Nothing here knows sessions or the store.
 """
 
 import time
-from collections.abc import Callable, Iterator, KeysView, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, KeysView
 from typing import TypeVar
 
 from collabdoc.config import Limits
@@ -68,15 +67,23 @@ class Guard:
         finally:
             self._underway.end()
 
-    def apply_keystrokes(self, document: Document, updates: Sequence[bytes]) -> tuple[int, UpdateInfo]:
-        """Apply as many of these, from the first on, as are key presses, in one go: how many, and what they held.
+    def apply_keystrokes(self, document: Document, updates: Iterable[bytes]) -> tuple[int, UpdateInfo]:
+        """Apply those at the head of these that are key presses, for as long as a step takes: how many, and what.
 
-        The others are for `apply`. Raises `DocumentBroken` as it does, and then all of them are.
+        The next one is for `apply`. Raises `DocumentBroken` as it does, and then none of them was taken.
         """
         if self._half_taken is not None or self._quarantined is not None or self._max_bytes < SHORT_BYTES:
             updates = ()
+        until_s = time.monotonic() + STEP_S
+
+        def begin(update: bytes) -> bool:
+            if time.monotonic() > until_s:  # in some documents a single one takes 25 ms
+                return False
+            self._underway.begin_applying(self._name, update)
+            return True
+
         try:
-            return document.apply_keystrokes(updates, partial(self._underway.begin_applying, self._name))
+            return document.apply_keystrokes(updates, begin)
         finally:
             self._underway.end()
 

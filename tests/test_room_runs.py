@@ -14,7 +14,9 @@ from collabdoc.errors import DocumentBroken, MissingDependencies, NoSuchDocument
 from collabdoc.guard import Guard
 from collabdoc.life import State
 from collabdoc.protocol.messages import Rejected, Saved, Updates
-from collabdoc.underway import Underway
+from collabdoc.underway import Underway, Work
+from tests.protocol.crafting import after, section, update
+from tests.reliability.heavy import crowd
 from tests.world import Person, World
 
 BASE = make_update(lambda doc: doc.get("content", type=Text).insert(0, "base"))
@@ -140,6 +142,34 @@ def test_after_an_edit_that_waits_for_another_nothing_is_taken(world: World, ali
     assert alice.types_at_once("abc") == 0
 
 
+def test_where_each_takes_long_the_next_waits_for_others_to_have_their_turn() -> None:
+    size = 20_000  # of which each letter takes 3 ms
+    document, underway = Document(crowd(size)), Underway(100)
+    letters = [update(section(client, 0, after(1, 0, "a"))) for client in range(2, 18)]
+    count, _ = Guard("a", Limits(), underway, None).apply_keystrokes(document, letters)
+    assert count == 1
+    assert document.clocks == {1: size, 2: 1}
+    assert underway.take() is None
+
+
+def test_the_watchdog_finds_the_one_that_is_under_way() -> None:
+    underway, seen = Underway(100), list[Work | None]()
+
+    class Watched(Document):
+        def apply_keystrokes(self, updates: Any, begin: Any) -> Any:
+            def begin_and_look(update: bytes) -> bool:
+                is_begun = begin(update)
+                seen.append(underway.take())
+                return bool(is_begun)
+
+            return super().apply_keystrokes(updates, begin_and_look)
+
+    letters = _letters("abc")
+    count, _ = Guard("a", Limits(), underway, None).apply_keystrokes(Watched(BASE), letters)
+    assert count == 3
+    assert seen == [Work("a", letter) for letter in letters]
+
+
 class _Fragile(Document):
     """Fails over several at once."""
 
@@ -191,19 +221,16 @@ def test_a_document_is_the_same_whether_they_are_taken_together_or_one_by_one(
         doc.apply_update(BASE)
     meanwhile, updates = _edited(other, others), _edited(typist, typed)
     together, apart = Document(BASE, meanwhile), Document(BASE, meanwhile)
-    begun: list[bytes] = []
     while updates:
-        count, info = together.apply_keystrokes(updates, begun.append)
-        taken, begun = begun, []
-        assert taken == updates[:count]
+        count, info = together.apply_keystrokes(updates, lambda _: True)
         if not count:
             count = 1
             together.apply(updates[0], together.check(updates[0]))
         else:
             assert info.is_text
             assert {client: apart.clocks.get(client, 0) for client in info.starts} == info.starts
-        for update in updates[:count]:
-            apart.apply(update, apart.check(update))
+        for each in updates[:count]:
+            apart.apply(each, apart.check(each))
         assert together.clocks == apart.clocks
         updates = updates[count:]
     nothing = Document().state_vector()
@@ -237,7 +264,7 @@ def test_what_is_wrong_among_them_is_found_as_if_each_came_alone(
     expected = [_take(apart, update) for update in updates]
     found: list[bool] = []
     while updates:
-        count, _ = together.apply_keystrokes(updates, lambda _: None)
+        count, _ = together.apply_keystrokes(updates, lambda _: True)
         found += [True] * count or [_take(together, updates[0])]
         updates = updates[count or 1 :]
     assert found == expected

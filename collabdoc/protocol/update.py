@@ -120,26 +120,6 @@ def check_update(
     return finish(check_in_steps(update, clocks, pairs, max_parts=max_parts))
 
 
-def check_keystrokes(updates: Iterable[bytes], clocks: dict[int, int]) -> tuple[int, UpdateInfo]:
-    """How many of these, from the first on, are key presses that one can take one after the other, and what they hold.
-
-    `clocks` are moved past those.
-    """
-    starts: dict[int, int] = {}
-    count = 0
-    for update in updates:
-        keystroke = read_keystroke(update, clocks)
-        if keystroke is None:
-            break
-        client, start, end = keystroke
-        if start < clocks.get(client, 0):  # nothing new
-            break
-        starts.setdefault(client, start)
-        clocks[client] = end
-        count += 1
-    return count, UpdateInfo(starts, {client: clocks[client] for client in starts}, deletes=False, is_text=True)
-
-
 def check_in_steps(
     update: bytes, clocks: Mapping[int, int], pairs: Pairs | None = None, *, max_parts: int = UNLIMITED
 ) -> Steps[UpdateInfo]:

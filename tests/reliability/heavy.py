@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from collabdoc.protocol.messages import Awareness, Closed, Open, Opened, Ping, R
 from collabdoc.server.frames import CLOSE
 from collabdoc.store.base import Append, Snapshot
 from collabdoc.store.sqlite import SqliteStore
-from tests.protocol.crafting import ROOT, first, section, string, uint, update
+from tests.protocol.crafting import ROOT, after, first, section, string, uint, update
 from tests.reliability.attackers import frame, handshake, read_frame
 from tests.reliability.recordings import load, write_offline
 
@@ -228,15 +228,15 @@ async def _requests(attack: Attack) -> None:
     await asyncio.gather(*(request() for _ in range(8)))
 
 
-async def _sends_slow_edits(attack: Attack) -> None:
-    """Each is of 65 bytes, and comes before all that is there."""
+async def _sends_slow_edits(attack: Attack, structs: Sequence[bytes], together: int = 1) -> None:
+    """Each is of these structs, by another client, and comes before all that is there or most of it."""
     peer = await attack.connect()
     await peer.opens(HOT, state_vector=b"\x01\x01" + uint(_CROWD))
     listening = asyncio.create_task(peer.listens())
-    for number in range(1, 1000):
-        client = attack.random.randrange(2**28, 2**30)
-        await peer.says(native.encode_client(Update(1, number, update(section(client, 0, *[first("a")] * 10)))))
-        attack.done += 1
+    for number in range(1, 1000, together):
+        updates = [update(section(attack.random.randrange(2**28, 2**30), 0, *structs)) for _ in range(together)]
+        await peer.says(*(native.encode_client(Update(1, *numbered)) for numbered in enumerate(updates, number)))
+        attack.done += together
         await asyncio.sleep(0)
         if listening.done():
             return
@@ -252,8 +252,9 @@ class Kind:
     documents: Mapping[str, int] = field(default_factory=dict)
 
 
-def _crowd() -> bytes:
-    rest = (b"\x85" + uint(1) + uint(number) + string("1") for number in range(_CROWD - 1))
+def crowd(size: int = _CROWD) -> bytes:
+    """Values each of which stands behind the one before: who comes in between is compared with all of them."""
+    rest = (b"\x85" + uint(1) + uint(number) + string("1") for number in range(size - 1))
     return update(section(1, 0, b"\x05" + ROOT + string("1"), *rest))
 
 
@@ -272,7 +273,8 @@ KINDS: Mapping[str, Kind] = {
     "differences of 1.4 MB": Kind(_asks_for_differences, lambda: backwards(1, LARGE)),
     "presence": Kind(_is_present),
     "HTTP": Kind(_requests, lambda: backwards(1, LARGE)),
-    "edits of 65 bytes and 0.25 s": Kind(_sends_slow_edits, _crowd),
+    "edits of 65 bytes and 0.25 s": Kind(partial(_sends_slow_edits, structs=[first("a")] * 10), crowd),
+    "16 letters of 25 ms at once": Kind(partial(_sends_slow_edits, structs=[after(1, 0, "a")], together=16), crowd),
 }
 
 
