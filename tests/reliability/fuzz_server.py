@@ -5,7 +5,8 @@
 The bystanders have to keep their connections, agree in the end and have everything saved. Told are how long an edit
 takes from one to the other, before and during the attack, how long the server stood still at most, as seen by one that
 pings all the time and by what one turn of its loop took of the processor, and how its memory grew. Where there are two
-cores, the server has one, attackers and bystanders share the other.
+cores, the server has one, attackers and bystanders share the other. When an edit comes is told by `ear.py`: the
+bystanders have to take what attackers write, too.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from collabdoc.protocol import native
 from collabdoc.protocol.messages import Closed, Open, Opened, Ping, Saved, Update, Updates
 from tests.process import ServerProcess
 from tests.reliability.attackers import DOCUMENTS, apart_from, attack
+from tests.reliability.ear import listening
 from tests.reliability.turns import PROGRAM, Turns
 
 MEMORY_DRIFT_BYTES = 20 * 2**20
@@ -65,7 +68,7 @@ class Bystander:
         self._opened = asyncio.Event()
         self._ponged = asyncio.Event()
         self._hears = False
-        self._subscriptions = (self.doc.observe(self._note), self._values.observe(self._hear))
+        self._subscription = self.doc.observe(self._note)
 
     async def connect(self, port: int) -> None:
         request = HTTPRequest(f"ws://127.0.0.1:{port}/ws")
@@ -102,11 +105,6 @@ class Bystander:
         if not self._hears:
             self.sent += 1
             self._say(Update(1, self.sent, event.update))
-
-    def _hear(self, event: Any) -> None:
-        if self._hears and self._opened.is_set():
-            now_s = time.monotonic()
-            self.figures.edits_ms += [1000 * (now_s - self._values[key]) for key in event.keys]
 
     async def _read(self) -> None:
         try:
@@ -146,11 +144,16 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
     quiet, attacked = Figures(), Figures()
     turns = Turns(data.with_name("turns"))
     environment = {**turns.environment, "COLLABDOC_LIMITS__ROOM_IDLE_S": "2"}
-    with ServerProcess(data, program=PROGRAM, environment=environment) as server, apart_from(server.pid):
-        writer, reader, pinged = Bystander(Figures()), Bystander(quiet), Bystander(quiet)
+    with (
+        ServerProcess(data, program=PROGRAM, environment=environment) as server,
+        apart_from(server.pid),
+        ExitStack() as stack,
+    ):
+        writer, reader, pinged = Bystander(quiet), Bystander(quiet), Bystander(quiet)
         bystanders = (writer, reader, pinged)
         for bystander in bystanders:
             await bystander.connect(server.port)
+        ear = stack.enter_context(listening(server.port, DOCUMENTS[0], _ROOT))
         pinging = asyncio.create_task(pinged.pings())
         loop = asyncio.get_running_loop()
         number = 0
@@ -165,7 +168,7 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
         await write(time.monotonic() + max(2.0, seconds / 3))
         memory_bytes = _memory_bytes(server.pid)
         turns.take()
-        reader.figures = pinged.figures = attacked
+        first_attacked, pinged.figures = number, attacked
         with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             attacking = loop.run_in_executor(pool, attack, server.port, seed, seconds)
             await write(time.monotonic() + seconds + 1)
@@ -173,6 +176,10 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
         await asyncio.sleep(_SETTLED_S)
         wrong = []
         pinging.cancel()
+        for key, after_ms in ear.heard_ms().items():
+            (attacked if key >= first_attacked else quiet).edits_ms.append(after_ms)
+        if len(quiet.edits_ms) + len(attacked.edits_ms) != number:
+            wrong.append(f"of {number} edits {len(quiet.edits_ms) + len(attacked.edits_ms)} were heard")
         for bystander, what in zip(bystanders, ("who writes", "who reads", "who is pinged"), strict=True):
             if bystander.closed:
                 wrong.append(f"{what} lost the document: {bystander.closed}")
