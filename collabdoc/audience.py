@@ -77,7 +77,7 @@ class Audience:
                 for session in authors[start : start + _TOLD_TOGETHER]:
                     if frame := _make_frame([session], batch):
                         made.append((session, _outlet(session), frame))
-                _send(made, batch)
+                _hand(made, batch)
 
     def _hand_to_few(self, batch: Batch) -> None:
         """To all but its authors, who are looked for: in a group of two, to leave it and enter again takes longer."""
@@ -86,7 +86,7 @@ class Audience:
             others = [session for session in group.sessions if session not in batch.own]
             if others and (frame := _make_frame(others, batch)):
                 made += [(session, _outlet(session), frame) for session in others]
-        _send(made, batch)
+        _hand(made, batch)
 
     def _hand_to_others(self, authors: Iterable[Session], batch: Batch) -> None:
         for session in authors:
@@ -97,7 +97,7 @@ class Audience:
                     if len(group.sessions) > _FEW:
                         _send_to_all(group, frame, batch)
                     else:
-                        _send([(session, _outlet(session), frame) for session in group.sessions], batch)
+                        _hand([(session, _outlet(session), frame) for session in group.sessions], batch)
         finally:
             for session in authors:
                 self._enter(session)
@@ -127,15 +127,7 @@ def tell_saved(session: Session, update_id: int) -> bool:
     delivery, room = session.delivery, session.room
     if not session.is_quiet or delivery is None or delivery.frame_saved is None or room is None or room.has_edits:
         return False
-    frame, outlet = delivery.frame_saved(session.channel, update_id), delivery.outlet
-    try:
-        sent = outlet.send(frame)
-    except OSError as error:
-        outlet.keep(frame, error)
-        return True
-    if 0 <= sent < len(frame):
-        outlet.keep(frame, sent)
-    return sent >= 0
+    return not _send([(session, delivery.outlet, delivery.frame_saved(session.channel, update_id))])
 
 
 def _outlet(session: Session) -> Outlet:
@@ -167,10 +159,16 @@ def _send_to_all(group: _Group, frame: bytes, batch: Batch) -> None:
             asks.append((session, outlet, frame))
         else:
             outlet.keep(frame, took if took >= 0 else OSError(-took, os.strerror(-took)))
-    _send(asks, batch)
+    _hand(asks, batch)
 
 
-def _send(frames: Iterable[tuple[Session, Outlet, bytes]], batch: Batch) -> None:
+def _hand(frames: Iterable[tuple[Session, Outlet, bytes]], batch: Batch) -> None:
+    for session in _send(frames):
+        session.put_batch(batch)
+
+
+def _send(frames: Iterable[tuple[Session, Outlet, bytes]]) -> list[Session]:
+    """Those whose peers have yet to take what was sent before."""
     behind: list[Session] = []
     # The system's work for one peer leaves nothing of ours in the processor's cache: between two of them there is no
     # more to be done than this.
@@ -185,5 +183,4 @@ def _send(frames: Iterable[tuple[Session, Outlet, bytes]], batch: Batch) -> None
                 behind.append(session)
             else:
                 outlet.keep(frame, sent)
-    for session in behind:
-        session.put_batch(batch)
+    return behind

@@ -11,7 +11,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
@@ -25,29 +25,26 @@ _KEPT_BYTES = 100
 """More than an edit has that is looked for."""
 
 
-class Ear:
-    """Of one document. `pattern` is in the bytes of an edit: a key in digits, then the eight of a float."""
-
-    def __init__(self, line: Connection) -> None:
-        self._line = line
-
-    def heard_ms(self) -> dict[int, float]:
-        """After how long each edit came, by its key; after that nothing more is heard."""
-        self._line.send("enough")
-        heard: dict[int, float] = self._line.recv()
-        return heard
-
-
 @contextmanager
-def listening(port: int, document: str, root: str) -> Iterator[Ear]:
-    """To the map of this name; when it begins the document is open."""
+def listening(port: int, document: str, root: str) -> Iterator[Callable[[], dict[int, float]]]:
+    """To the map of this name, whose keys are numbers; when it begins the document is open.
+
+    The function tells after how many milliseconds each edit came, by its key; then nothing more is heard.
+    """
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_listen, args=(port, document, root, theirs), daemon=True)
     process.start()
+    theirs.close()  # so that its end is heard of
+
+    def heard_ms() -> dict[int, float]:
+        ours.send("enough")
+        heard: dict[int, float] = ours.recv()
+        return heard
+
     try:
         ours.recv()
-        yield Ear(ours)
+        yield heard_ms
     finally:
         process.kill()
         process.join()

@@ -18,7 +18,6 @@ import statistics
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,13 +146,12 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
     with (
         ServerProcess(data, program=PROGRAM, environment=environment) as server,
         apart_from(server.pid),
-        ExitStack() as stack,
+        listening(server.port, DOCUMENTS[0], _ROOT) as heard_ms,
     ):
         writer, reader, pinged = Bystander(quiet), Bystander(quiet), Bystander(quiet)
         bystanders = (writer, reader, pinged)
         for bystander in bystanders:
             await bystander.connect(server.port)
-        ear = stack.enter_context(listening(server.port, DOCUMENTS[0], _ROOT))
         pinging = asyncio.create_task(pinged.pings())
         loop = asyncio.get_running_loop()
         number = 0
@@ -176,7 +174,7 @@ async def run(seconds: float, seed: int, data: Path) -> list[str]:
         await asyncio.sleep(_SETTLED_S)
         wrong = []
         pinging.cancel()
-        for key, after_ms in ear.heard_ms().items():
+        for key, after_ms in heard_ms().items():
             (attacked if key >= first_attacked else quiet).edits_ms.append(after_ms)
         if len(quiet.edits_ms) + len(attacked.edits_ms) != number:
             wrong.append(f"of {number} edits {len(quiet.edits_ms) + len(attacked.edits_ms)} were heard")

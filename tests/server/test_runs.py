@@ -1,45 +1,20 @@
 """Edits that reach the server together, over a real socket."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import pytest
-from pycrdt import Doc, Text
 
 from collabdoc.protocol import native, yjs
 from collabdoc.protocol.messages import ClientMessage, Closed, Ping, Pong, Saved, Update, Updates
 from collabdoc.server.app import Server
 from tests.conftest import ServerFactory
 from tests.reliability.attackers import frame
+from tests.server.hocuspocus_wire import Typist
 from tests.server.people import ByName
 from tests.server.wire import Wire, text_of
 from tests.server.yjs_wire import YjsWire
 
 pytestmark = pytest.mark.gen_test(timeout=30)
-
-
-class Typist:
-    """Makes the updates of one who types and deletes."""
-
-    def __init__(self) -> None:
-        self._doc: Doc[Any] = Doc()
-        self._content = self._doc.get("content", type=Text)
-
-    @property
-    def text(self) -> str:
-        return str(self._content)
-
-    def types(self, letter: str) -> bytes:
-        before = self._doc.get_state()
-        self._content.insert(len(self.text), letter)
-        return self._doc.get_update(before)
-
-    def deletes_first(self) -> bytes:
-        made: list[bytes] = []
-        subscription = self._doc.observe(lambda event: made.append(event.update))
-        del self._content[0:1]
-        self._doc.unobserve(subscription)
-        return made[0]
 
 
 def says_at_once(wire: Wire, *messages: ClientMessage) -> None:
@@ -65,7 +40,7 @@ async def test_edits_that_come_together_are_taken_in_their_order_whatever_comes_
         channel = 2 if place % 10 > 6 else 1
         author = authors[channel]
         ids[channel] += 1
-        said.append(Update(channel, ids[channel], author.deletes_first() if place % 13 == 12 else author.types("a")))
+        said.append(Update(channel, ids[channel], author.deletes(0, 1) if place % 13 == 12 else author.types("a")))
         if place % 15 == 14:
             said.append(Ping(place))
     says_at_once(alice, *said)
@@ -114,7 +89,7 @@ async def test_in_the_y_websocket_dialect_letters_are_taken_together_and_a_quest
     ana, ben = await YjsWire.open(server), await YjsWire.open(server)
     author = Typist()
     said = [yjs.encode_update(author.types("a")) for _ in range(20)]
-    said += [yjs.encode_step_1(b"\x00"), yjs.encode_update(author.deletes_first())]
+    said += [yjs.encode_step_1(b"\x00"), yjs.encode_update(author.deletes(0, 1))]
     said += [yjs.encode_update(author.types("b")) for _ in range(20)]
     write_at_once(ana.wire, said)
     heard: list[bytes] = []
