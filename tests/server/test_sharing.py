@@ -34,7 +34,7 @@ async def test_a_link_is_made_listed_followed_and_taken_back(start_server: Serve
     listed = await admin.fetch("GET", "/api/documents/a/links")
     assert json.loads(listed.body) == {"links": [made]}
     secret = path.partition("#")[2]
-    assert secret.rpartition("_")[2] not in listed.body.decode(), "it is shown once"
+    assert secret.split("_", 2)[2] not in listed.body.decode(), "it is shown once"
 
     followed = await guest.says("POST", "/api/session", {"token": secret})
     assert (followed["document"], followed["user"]) == ("a", None)
