@@ -4,7 +4,7 @@ Nothing here knows sessions or the store.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, KeysView
+from collections.abc import Callable, Iterator, KeysView, Sequence
 from typing import TypeVar
 
 from collabdoc.config import Limits
@@ -67,8 +67,8 @@ class Guard:
         finally:
             self._underway.end()
 
-    def apply_keystrokes(self, document: Document, updates: Iterable[bytes]) -> tuple[int, UpdateInfo]:
-        """Apply those at the head of these that are key presses, for as long as a step takes: how many, and what.
+    def apply_keystrokes(self, document: Document, updates: Sequence[bytes]) -> tuple[int, list[bytes], UpdateInfo]:
+        """Apply those at the head of these that are key presses, for as long as a step takes, as `Document` does.
 
         The next one is for `apply`. Raises `DocumentBroken` as it does, and then none of them was taken.
         """

@@ -2,7 +2,8 @@
 
 1. `receive` only changes state. The driver then calls `flush`, stores what it gives, and reports with `committed`.
 2. Peers get an edit at the next `flush`; its author gets SAVED after `committed`.
-3. What goes to the log and to peers are the bytes that came in. An author gets no echo.
+3. What goes to the log and to peers are the bytes that came in, or of letters that came together their one text. No
+   author gets an echo.
 4. The watermark of a batch is the last committed entry before it, so it is true whatever gets lost afterwards.
 5. Before the document is loaded, and after pycrdt failed in it, nothing reads it until `reload`; edits that arrive
    meanwhile are held, within a bound. Who has nothing may be told what is `at_rest`. Who asked for what pycrdt failed
@@ -152,13 +153,13 @@ class Room:
         if self.size_bytes + sum(map(len, updates)) > self._limits.document_bytes:
             return 0
         try:
-            count, info = self.guard.apply_keystrokes(self._document, updates)
+            count, applied, info = self.guard.apply_keystrokes(self._document, updates)
         except DocumentBroken:  # over which of them is seen when they are taken one by one
             self._break()
             return 0
         if count:
             session.last_id, session.asked_to_resync = session.last_id + count, False
-            self._note_taken(Edit(updates[:count], info, session, session.last_id), is_new=True)
+            self._note_taken(Edit(applied, info, session, session.last_id), is_new=True)
         return count
 
     def take_held(self) -> Steps[None]:

@@ -5,19 +5,26 @@ is in the least different, or wrong, is left to that one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from collabdoc.protocol.lib0 import read_varuint
+from collabdoc.protocol.lib0 import read_varuint, write_varuint
 from collabdoc.protocol.structs import MAX_CLOCK
 
-KEYSTROKE_HEAD = b"\x01\x01"
+_HEAD = b"\x01\x01"
+_ONLY_LEFT, _ONLY_RIGHT, _BOTH = b"\x84", 0x44, b"\xc4"
+_MAX_TEXT_BYTES = 127
 _UINT = rb"([\x80-\xff]{0,6}[\x00-\x7f]|[\x80-\xff]{7}[\x00-\x0f])"  # of 53 bits, as the ids of pycrdt's clients are
 _ID = _UINT + _UINT
 _KEYSTROKE = re.compile(
-    KEYSTROKE_HEAD + _ID + rb"(?:[\x84\x44]" + _ID + rb"|\xc4" + _ID + _ID + rb")([\x01-\x7f])([\x00-\x7f]+)\x00"
+    _HEAD + _ID + rb"(?:[\x84\x44]" + _ID + rb"|\xc4" + _ID + _ID + rb")([\x01-\x7f])([\x00-\x7f]+)\x00"
 )
 """One section of one struct: its id, its origin or its right origin or both, the length of its text, the text."""
+
+
+def may_be_keystroke(update: bytes) -> bool:
+    """Whether it is worth a closer look: most that is none shows at its ends, as letters beyond ASCII do."""
+    return update.startswith(_HEAD) and update[-2] < 0x80 and not update[-1]
 
 
 def read_keystroke(update: bytes, clocks: Mapping[int, int]) -> tuple[int, int, int] | None:
@@ -40,6 +47,42 @@ def read_keystroke(update: bytes, clocks: Mapping[int, int]) -> tuple[int, int, 
         if clock >= (start if neighbour == own else clocks.get(_client(neighbour), 0)):
             return None
     return client, start, end
+
+
+def join_keystrokes(updates: Sequence[bytes], end: int) -> tuple[int, bytes, int]:
+    """How many at the head of these are one text, typed on from the first; one update that says the same; its end.
+
+    The first of them is a key press that ends at the clock `end`. Each of the others stands behind the letter before
+    it, and all of them before the same. Yjs joins them, too, as soon as it has them (`Item.mergeWith`).
+    """
+    match = _KEYSTROKE.fullmatch(updates[0])
+    assert match is not None
+    own, _, beside, beside_clock, _, _, right, right_clock, _, text = match.groups()
+    if right is None:
+        right, right_clock = (beside, beside_clock) if match.string[match.end(2)] == _ONLY_RIGHT else (b"", b"")
+    origins = (_BOTH if right else _ONLY_LEFT) + own
+    texts, size, left_clock = [text], len(text), _write_uint(end - 1)
+    for update in updates[1:]:
+        clock = _write_uint(end)
+        head = b"".join((_HEAD, own, clock, origins, left_clock, right, right_clock))
+        text = update[len(head) + 1 : -1]
+        length = len(text)
+        if size + length > _MAX_TEXT_BYTES or end + length > MAX_CLOCK:
+            break
+        if not (text and text.isascii() and update == b"%b%c%b\x00" % (head, length, text)):
+            break
+        texts.append(text)
+        size, end = size + length, end + length
+        left_clock = clock if length == 1 else _write_uint(end - 1)
+    if len(texts) == 1:
+        return 1, match.string, end
+    return len(texts), b"%b%c%b\x00" % (match.string[: match.start(9)], size, b"".join(texts)), end
+
+
+def _write_uint(value: int) -> bytes:
+    out = bytearray()
+    write_varuint(out, value)
+    return bytes(out)
 
 
 @lru_cache(maxsize=10_000)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from collabdoc.auth import Credentials
 from collabdoc.errors import Malformed, ProtocolError
 from collabdoc.protocol import native
-from collabdoc.protocol.keystroke import KEYSTROKE_HEAD
+from collabdoc.protocol.keystroke import may_be_keystroke
 from collabdoc.protocol.messages import (
     Auth,
     Awareness,
@@ -68,7 +68,7 @@ class NativeSocket(DialectSocket):
         channel, first_id, updates = 0, 0, list[bytes]()
         for message in messages:
             fields = native.read_update(message)
-            if fields is None or not fields[2].startswith(KEYSTROKE_HEAD):
+            if fields is None or not may_be_keystroke(fields[2]):
                 break
             if not updates:
                 channel, first_id = fields[:2]

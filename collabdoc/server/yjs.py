@@ -22,7 +22,7 @@ from collabdoc.errors import (
     SilentTooLong,
 )
 from collabdoc.protocol import yjs
-from collabdoc.protocol.keystroke import KEYSTROKE_HEAD
+from collabdoc.protocol.keystroke import may_be_keystroke
 from collabdoc.protocol.messages import (
     Awareness,
     Open,
@@ -121,7 +121,7 @@ class YjsSocket(SyncSocket):
         session, updates = None if self._held else self._sessions.get(yjs.CHANNEL), list[bytes]()
         for message in messages:
             update = yjs.read_short_update(message)
-            if update is None or not update.startswith(KEYSTROKE_HEAD):
+            if update is None or not may_be_keystroke(update):
                 break
             updates.append(update)
         first_id = session.last_id + 1 if session is not None else 0

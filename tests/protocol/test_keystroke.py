@@ -2,11 +2,12 @@
 
 import contextlib
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collabdoc.errors import Malformed, MissingDependencies
-from collabdoc.protocol.keystroke import read_keystroke
+from collabdoc.protocol.keystroke import join_keystrokes, may_be_keystroke, read_keystroke
 from collabdoc.protocol.structs import MAX_CLOCK
 from collabdoc.protocol.update import UpdateInfo, check_update
 from tests.protocol.crafting import section, uint, update
@@ -47,6 +48,7 @@ def test_a_key_press_is_read_as_the_strict_reader_does(sent: bytes, place: int, 
     sent = sent[:place] + spoilt + sent[place + len(spoilt) :]
     found = read_keystroke(sent, CLOCKS)
     if found is not None:
+        assert may_be_keystroke(sent)
         client, start, end = found
         expected = UpdateInfo({client: start}, {client: end}, deletes=False, is_text=True)
         assert strictly(sent) == expected
@@ -72,3 +74,54 @@ def test_what_the_document_has_in_part_is_left_to_the_strict_reader() -> None:
     """That one sees whether the rest stands where the part does."""
     assert read_keystroke(keystroke(1, 8, 0x84, [1, 7], b"abc"), CLOCKS) is None
     assert read_keystroke(keystroke(1, 8, 0x84, [1, 7], b"ab"), CLOCKS) == (1, 8, 10)
+
+
+def test_letters_typed_on_are_one_text() -> None:
+    """As Yjs joins them: each stands behind the one before it, all before the same."""
+    at_the_end = [keystroke(1, 10 + place, 0x84, [1, 9 + place], b"abc"[place : place + 1]) for place in range(3)]
+    assert join_keystrokes(at_the_end, 11) == (3, keystroke(1, 10, 0x84, [1, 9], b"abc"), 13)
+    first = keystroke(1, 10, 0x44, [2**40, 4], b"a")
+    on_from_it = [keystroke(1, 11, 0xC4, [1, 10, 2**40, 4], b"bc"), keystroke(1, 13, 0xC4, [1, 12, 2**40, 4], b"d")]
+    assert join_keystrokes([first, *on_from_it], 11) == (3, keystroke(1, 10, 0x44, [2**40, 4], b"abcd"), 14)
+    between = keystroke(1, 10, 0xC4, [1, 3, 2**40, 4], b"a")
+    assert join_keystrokes([between, *on_from_it], 11) == (3, keystroke(1, 10, 0xC4, [1, 3, 2**40, 4], b"abcd"), 14)
+
+
+NEXT = keystroke(1, 11, 0xC4, [1, 10, 1, 4], b"b")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        keystroke(1, 11, 0x84, [1, 10], b"b"),  # before nothing
+        keystroke(1, 11, 0xC4, [1, 10, 1, 5], b"b"),  # before something else
+        keystroke(1, 11, 0xC4, [1, 9, 1, 4], b"b"),  # not behind the letter before it
+        keystroke(2, 11, 0xC4, [2, 10, 1, 4], b"b"),  # of somebody else
+        keystroke(1, 12, 0xC4, [1, 11, 1, 4], b"b"),  # leaves one out
+        keystroke(1, 11, 0xC4, [1, 10, 1, 4], "ü".encode()),
+        keystroke(1, 11, 0xC4, [1, 10, 1, 4], b"b", length=2),
+        keystroke(1, 11, 0xC4, [1, 10, 1, 4], b"", length=0),
+        NEXT + b"\x00",
+        NEXT[:-1] + b"\x01",
+        NEXT[:-2],
+        b"",
+    ],
+)
+def test_what_is_not_typed_on_from_it_begins_anew(other: bytes) -> None:
+    first = keystroke(1, 10, 0xC4, [1, 9, 1, 4], b"a")
+    assert join_keystrokes([first, NEXT], 11)[0] == 2
+    assert join_keystrokes([first, other, NEXT], 11) == (1, first, 11)
+
+
+def test_a_text_is_joined_up_to_the_length_of_a_key_press_and_the_last_clock() -> None:
+    def typed(clock: int, text: bytes) -> bytes:
+        return keystroke(1, clock, 0x84, [1, clock - 1], text)
+
+    first = typed(10, b"a" * 100)
+    assert join_keystrokes([first, typed(110, b"b" * 27)], 110)[0] == 2
+    assert join_keystrokes([first, typed(110, b"b" * 28)], 110) == (1, first, 110)
+    last = typed(MAX_CLOCK - 2, b"a")
+    assert join_keystrokes([last, typed(MAX_CLOCK - 1, b"b"), typed(MAX_CLOCK, b"c")], MAX_CLOCK - 1)[::2] == (
+        2,
+        MAX_CLOCK,
+    )

@@ -22,8 +22,10 @@ from subprocess import TimeoutExpired
 
 from collabdoc.protocol import native
 from collabdoc.protocol.messages import Closed, Open, Opened, Saved, Update, Updates
+from collabdoc.protocol.structs import read_structs
+from collabdoc.protocol.values import UNLIMITED, Parts
 from tests.process import ServerProcess
-from tests.protocol.crafting import after, section, string, update
+from tests.protocol.crafting import after, section, string, uint, update
 from tests.reliability.attackers import apart_from
 from tests.reliability.heavy import HOT, KINDS, Peer, attack, prepare
 from tests.reliability.turns import PROGRAM, Turns
@@ -54,7 +56,7 @@ class Bystander:
     def __init__(self, client: int) -> None:
         self._client = client
         self.figures = Figures()
-        self.sent: dict[bytes, float] = {}
+        self.sent: list[float] = []
         self.heard = self.saved = 0
         self.lost: object = None
 
@@ -67,9 +69,16 @@ class Bystander:
         number = len(self.sent)
         start = b"\x04\x01" + string(f"of {self._client}") + string("a")
         letter = after(self._client, number - 1, "a") if number else start
+        self.sent.append(time.monotonic())
         edit = update(section(self._client, number, letter))
-        self.sent[edit] = time.monotonic()
         await self._peer.says(native.encode_client(Update(1, number + 1, edit)))
+
+    def count_letters(self, edit: bytes) -> int:
+        """How many of its own are in it: those that reached the server together come as one."""
+        if not edit.startswith(b"\x01\x01" + uint(self._client)):
+            return 0
+        (found,) = read_structs(edit, {}, Parts(UNLIMITED), with_cuts=False)[0].sections
+        return found.end - found.start
 
     async def hears(self, other: "Bystander") -> None:
         """Until the server closes."""
@@ -77,11 +86,9 @@ class Bystander:
             while True:
                 match native.decode_server(await self._peer.hears()):
                     case Updates(updates=updates):
-                        now_s = time.monotonic()
-                        for each in updates:
-                            if (sent_s := other.sent.get(each)) is not None:
-                                self.heard += 1
-                                self.figures.times.append(1000 * (now_s - sent_s))
+                        now_s, before = time.monotonic(), self.heard
+                        self.heard += sum(map(other.count_letters, updates))
+                        self.figures.times += [1000 * (now_s - sent_s) for sent_s in other.sent[before : self.heard]]
                     case Saved(id=id_):
                         self.saved = id_
                     case Closed() as closed:
@@ -117,7 +124,7 @@ class Pair:
         times = [each for one in self.both for each in one.figures.times]
         now_s = time.monotonic()
         for one, other in (self.both, self.both[::-1]):
-            times += [1000 * (now_s - sent_s) for sent_s in list(one.sent.values())[other.heard :]]
+            times += [1000 * (now_s - sent_s) for sent_s in one.sent[other.heard :]]
         for one in self.both:
             one.figures = Figures()
         return Figures(times)

@@ -54,12 +54,10 @@ async def test_edits_that_come_together_are_taken_in_their_order_whatever_comes_
             pongs.append(message)
     assert pongs[-1] == Pong(29)
     heard: dict[int, list[bytes]] = {1: [], 2: []}
-    while {channel: len(updates) for channel, updates in heard.items()} != ids:
+    while any(text_of(*heard[channel]) != author.text for channel, author in authors.items()):
         updates = await bob.hears(Updates)
         heard[updates.channel] += updates.updates
-    assert {channel: text_of(*updates) for channel, updates in heard.items()} == {
-        channel: author.text for channel, author in authors.items()
-    }
+    assert sum(map(len, heard.values())) < len(said), "letters that are one text came as one"
 
 
 async def test_an_id_that_leaves_one_out_ends_the_channel_behind_what_came_before_it(server: Server) -> None:
