@@ -65,11 +65,12 @@ def join_keystrokes(updates: Sequence[bytes], end: int) -> tuple[int, bytes, int
     for update in updates[1:]:
         clock = _write_uint(end)
         head = b"".join((_HEAD, own, clock, origins, left_clock, right, right_clock))
-        text = update[len(head) + 1 : -1]
+        length_at = len(head)
+        text = update[length_at + 1 : -1]
         length = len(text)
-        if size + length > _MAX_TEXT_BYTES or end + length > MAX_CLOCK:
+        if not (update.startswith(head) and text and update[length_at] == length and text.isascii() and not update[-1]):
             break
-        if not (text and text.isascii() and update == b"%b%c%b\x00" % (head, length, text)):
+        if size + length > _MAX_TEXT_BYTES or end + length > MAX_CLOCK:
             break
         texts.append(text)
         size, end = size + length, end + length
@@ -80,6 +81,10 @@ def join_keystrokes(updates: Sequence[bytes], end: int) -> tuple[int, bytes, int
 
 
 def _write_uint(value: int) -> bytes:
+    if value < 0x80:
+        return bytes((value,))
+    if value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
     out = bytearray()
     write_varuint(out, value)
     return bytes(out)

@@ -90,14 +90,18 @@ def read_update(frame: bytes) -> tuple[int, int, bytes] | None:
     if not frame.startswith(_UPDATE_HEAD):
         return None
     try:
-        channel, position = _read_uint(frame, 2)
+        channel, position = frame[2], 3  # in one byte, as that of nearly all clients
+        if channel >= 0x80:
+            channel, position = _read_uint(frame, 2)
         id_, position = _read_uint(frame, position)
-        width = _BIN_WIDTHS.get(frame[position], 0)
-    except IndexError:
+        if frame[position] == 0xC4:
+            length, start = frame[position + 1], position + 2
+        else:
+            start = position + 1 + _BIN_WIDTHS[frame[position]]
+            length = int.from_bytes(frame[position + 1 : start], "big")
+    except LookupError:
         return None
-    start = position + 1 + width
-    length = int.from_bytes(frame[position + 1 : start], "big")
-    if not width or start + length != len(frame) or not 1 <= channel <= MAX_CHANNEL or not id_ >= 1:
+    if start + length != len(frame) or not 1 <= channel <= MAX_CHANNEL or id_ < 1:
         return None
     return channel, id_, frame[start:]
 

@@ -23,7 +23,7 @@ _BINARY_FINAL = _FINAL | BINARY
 _LARGE_BYTES = 64 * 1024
 _SHORT_BYTES = 96
 """A message of no more, as a key press is, can come out together with others."""
-_TOGETHER = 16
+_TOGETHER = 64
 
 
 class FrameError(Exception):
