@@ -73,8 +73,6 @@ def saturate(bench: Bench, target: Target, load: Load, *, name: str, start: floa
                 is_lower_bound = is_lower_bound or was_busy
             else:
                 high, is_lower_bound = rate, was_busy  # what is too much may be so for the generator
-            if outcome and was_busy:
-                break
             if (best is None and rate < _LEAST_RATE) or (bench.is_quick and steps.taken >= _QUICK_STEPS):
                 break
             rate = next_rate(low, high, growth)

@@ -196,13 +196,24 @@ void fleet_open_all(struct fleet *fleet)
         open_document(fleet, &fleet->clients[i]);
 }
 
-void fleet_send_edit(struct fleet *fleet, uint32_t author, uint64_t clock)
+void fleet_send_edits(struct fleet *fleet, uint32_t author, uint64_t clock, uint64_t count)
 {
-    static struct buffer payload;
+    static struct buffer payload, frames;
     struct client *client = &fleet->clients[author];
-    payload.length = 0;
-    fleet->dialect->add_edit(&payload, client->document, fleet->measure->load.first_client_id + author, clock);
-    send_payload(fleet, client, BINARY, whole(&payload));
+    frames.length = 0;
+    for (client->typed = clock; client->typed < clock + count; client->typed++) {
+        payload.length = 0;
+        fleet->dialect->add_edit(
+            &payload, client->document, fleet->measure->load.first_client_id + author, client->typed
+        );
+        add_frame(&frames, BINARY, payload.data, payload.length);
+    }
+    send_bytes(fleet, client, &frames);
+}
+
+int fleet_was_sent(const struct fleet *fleet, uint32_t author, uint64_t clock)
+{
+    return clock < fleet->clients[author].typed;
 }
 
 struct visit {

@@ -24,6 +24,7 @@ struct client {
     uint32_t index;
     enum client_state state;
     int64_t asked_ns;
+    uint64_t typed; /* its next clock */
     char *document;
     struct statuses statuses;
     struct buffer in;  /* the beginning of a frame */
@@ -58,6 +59,8 @@ void fleet_open_all(struct fleet *fleet);
 /* Wait for sockets until `until_ns` at the latest, and handle what has come. */
 void fleet_poll(struct fleet *fleet, int64_t until_ns);
 
-void fleet_send_edit(struct fleet *fleet, uint32_t author, uint64_t clock);
+/* `count` edits of an author from this clock on, in one write. */
+void fleet_send_edits(struct fleet *fleet, uint32_t author, uint64_t clock, uint64_t count);
+int fleet_was_sent(const struct fleet *fleet, uint32_t author, uint64_t clock);
 
 #endif

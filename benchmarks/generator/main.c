@@ -75,6 +75,24 @@ static int64_t earlier(int64_t one, int64_t other)
     return one < other ? one : other;
 }
 
+/* Send this edit, and with it all others of its author that are due: one that is behind does not write them one by one.
+ * Otherwise the system's part of a write would be what ends a search where many type. */
+static void send_due(struct fleet *fleet, uint64_t edit, int64_t now, struct outcome *outcome)
+{
+    struct measure *measure = fleet->measure;
+    uint32_t author = measure_author(measure, edit);
+    uint64_t clock = measure_clock(measure, edit), count = 0;
+    int64_t due = measure_due_ns(measure, edit);
+    do {
+        if (edit >= measure->warmup_edits)
+            histogram_add(&outcome->lateness, now - due);
+        count++;
+        edit = measure_next_of_author(measure, edit);
+        due = measure_due_ns(measure, edit);
+    } while (edit < measure->edits && due <= now);
+    fleet_send_edits(fleet, author, clock, count);
+}
+
 /* Send what is due and handle what comes until `until_ns`; gives back the next edit. */
 static uint64_t run_until(struct fleet *fleet, uint64_t edit, int64_t until_ns, struct outcome *outcome)
 {
@@ -83,13 +101,13 @@ static uint64_t run_until(struct fleet *fleet, uint64_t edit, int64_t until_ns, 
         int64_t now = now_ns();
         if (now >= until_ns)
             return edit;
-        for (int sends = 0; edit < measure->edits && sends < SENDS_BETWEEN_POLLS; sends++, edit++) {
-            int64_t due = measure_due_ns(measure, edit);
-            if (due > now)
+        for (int sends = 0; edit < measure->edits && sends < SENDS_BETWEEN_POLLS; edit++) {
+            if (measure_due_ns(measure, edit) > now)
                 break;
-            fleet_send_edit(fleet, measure_author(measure, edit), measure_clock(measure, edit));
-            if (edit >= measure->warmup_edits)
-                histogram_add(&outcome->lateness, now - due);
+            if (fleet_was_sent(fleet, measure_author(measure, edit), measure_clock(measure, edit)))
+                continue;
+            send_due(fleet, edit, now, outcome);
+            sends++;
             now = now_ns();
         }
         fleet_poll(fleet, edit < measure->edits ? earlier(measure_due_ns(measure, edit), until_ns) : until_ns);

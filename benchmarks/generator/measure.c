@@ -47,6 +47,11 @@ uint64_t measure_clock(const struct measure *measure, uint64_t edit)
     return edit / ((uint64_t)measure->load.documents * measure->load.writers);
 }
 
+uint64_t measure_next_of_author(const struct measure *measure, uint64_t edit)
+{
+    return edit + (uint64_t)measure->load.documents * measure->load.writers;
+}
+
 static uint64_t edit_of(const struct measure *measure, uint32_t author, uint64_t clock)
 {
     const struct workload *load = &measure->load;

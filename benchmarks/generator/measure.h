@@ -49,6 +49,7 @@ void measure_start(struct measure *measure, int64_t start_ns);
 int64_t measure_due_ns(const struct measure *measure, uint64_t edit);
 uint32_t measure_author(const struct measure *measure, uint64_t edit); /* a client's index, over all documents */
 uint64_t measure_clock(const struct measure *measure, uint64_t edit);
+uint64_t measure_next_of_author(const struct measure *measure, uint64_t edit);
 
 /* `length` characters of `client_id`, from `clock` on, have reached the client with the index `receiver`. */
 void measure_delivery(

@@ -21,10 +21,11 @@ from tests.process import ServerProcess
 LOAD = Load(clients=5, documents=2, rate=400, warmup_s=0.2, seconds=0.8)
 EDITS = int(LOAD.rate * (LOAD.warmup_s + LOAD.seconds))
 MEASURED = int(LOAD.rate * LOAD.seconds) * (LOAD.clients - 1)
+TOO_MUCH = Load(clients=2, documents=50, rate=60_000, warmup_s=0.1, seconds=0.3)
 
 
-async def generate(cache: Cache, port: int, dialect: str, path: str) -> dict[str, object]:
-    flags = ["--port", str(port), "--dialect", dialect, "--path", path, *LOAD.flags()]
+async def generate(cache: Cache, port: int, dialect: str, path: str, load: Load = LOAD) -> dict[str, object]:
+    flags = ["--port", str(port), "--dialect", dialect, "--path", path, *load.flags()]
     generator = await asyncio.create_subprocess_exec(
         cache.generator, *flags, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -51,6 +52,17 @@ def test_collabdoc_takes_and_keeps_all_that_is_typed(cache: Cache, tmp_path: Pat
     assert outcome["saved"]["count"] == outcome["edits"]  # type: ignore[index]
     assert sum(len(text.strip()) for text in texts) == EDITS
     assert health["refused"] == {}
+
+
+def test_a_generator_that_is_behind_sends_each_edit_once(cache: Cache, tmp_path: Path) -> None:
+    """All that an author should have typed goes out at once then."""
+    with ServerProcess(tmp_path / "data", "--auth", "open") as server:
+        outcome = asyncio.run(generate(cache, server.port, "native", "/ws", TOO_MUCH))
+        content = get(f"{server.url}/api/documents/benchmark-7/content?format=text")
+    assert outcome["delivered"] == outcome["expected"]
+    assert [outcome[name] for name in ("duplicates", "gaps", "strays", "failure")] == [0, 0, 0, ""]
+    assert outcome["saved"]["count"] == outcome["edits"]  # type: ignore[index]
+    assert len(content.strip()) == TOO_MUCH.rate * (TOO_MUCH.warmup_s + TOO_MUCH.seconds) / TOO_MUCH.documents
 
 
 class Room:
