@@ -79,6 +79,17 @@ def decode_client(frame: bytes) -> tuple[str, Said]:
         raise Malformed(f"an address is not UTF-8: {error.reason}") from None
 
 
+def read_short_update(frame: bytes) -> tuple[bytes, bytes] | None:
+    """The head and the update of a frame with an edit of less than 128 bytes; None for most other frames."""
+    if not frame or frame[0] >= 0x80:
+        return None
+    start = 1 + frame[0]
+    size = len(frame) - start - 3
+    if not 0 < size < 0x80 or frame[start : start + 3] != bytes((_SYNC, _UPDATE, size)):
+        return None
+    return frame[:start], frame[start + 3 :]
+
+
 def _read_said(type_: int, frame: bytes, position: int) -> Said:
     if type_ == _SYNC:
         return _read_sync(frame, position)

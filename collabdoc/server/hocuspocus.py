@@ -8,6 +8,7 @@
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from collabdoc.auth import Credentials
 from collabdoc.errors import (
@@ -33,6 +34,7 @@ from collabdoc.protocol.hocuspocus import (
     StepOne,
     Token,
 )
+from collabdoc.protocol.keystroke import may_be_keystroke
 from collabdoc.protocol.messages import (
     Awareness,
     GoAway,
@@ -112,6 +114,19 @@ class HocuspocusSocket(SyncSocket):
         super().end_expired(now)
 
     # What comes
+
+    def on_messages(self, messages: Sequence[bytes]) -> int:
+        """Letters that came together are taken together: edits at one address."""
+        head, updates = b"", list[bytes]()
+        for message in messages:
+            edit = hocuspocus.read_short_update(message)
+            if edit is None or not may_be_keystroke(edit[1]) or (updates and edit[0] != head):
+                break
+            head = edit[0]
+            updates.append(edit[1])
+        place = self._places.get(head[1:].decode(errors="replace"))
+        session = self._sessions.get(place.channel) if place and place.head == head and not place.held else None
+        return self._take_letters(session, updates) or super().on_messages(messages)
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):

@@ -6,7 +6,7 @@
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from collabdoc.auth import Credentials
 from collabdoc.protocol.messages import Update
@@ -60,6 +60,10 @@ class SyncSocket(DialectSocket):
         self._context.rooms.receive(session, Update(session.channel, session.last_id + 1, update))
         if session.must_resync:
             self._ask_for_step_2(session)
+
+    def _take_letters(self, session: Session | None, updates: Sequence[bytes]) -> int:
+        """Of edits that came together, how many were taken in one go."""
+        return self._take_run(session, 0 if session is None else session.last_id + 1, updates)
 
     def _wants_step_2(self, session: Session) -> bool:
         return session.must_resync

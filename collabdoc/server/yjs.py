@@ -124,8 +124,7 @@ class YjsSocket(SyncSocket):
             if update is None or not may_be_keystroke(update):
                 break
             updates.append(update)
-        first_id = session.last_id + 1 if session is not None else 0
-        return self._take_run(session, first_id, updates) or super().on_messages(messages)
+        return self._take_letters(session, updates) or super().on_messages(messages)
 
     def _receive(self, frame: str | bytes) -> None:
         if isinstance(frame, str):

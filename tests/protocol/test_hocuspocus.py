@@ -25,6 +25,7 @@ from collabdoc.protocol.hocuspocus import (
     head_of,
     split_address,
 )
+from tests.protocol.crafting import uint
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "hocuspocus.json").read_text(encoding="utf-8"))
 FRAMES = [
@@ -140,6 +141,31 @@ def test_any_bytes_are_a_message_or_malformed(frame: bytes) -> None:
 def test_any_bytes_behind_an_address_are_a_message_or_malformed(rest: bytes) -> None:
     with contextlib.suppress(Malformed):
         assert decode_client(b"\x01d" + rest)[0] == "d"
+
+
+@given(
+    st.sampled_from(["", "d", "über", "d\x00\x02\x01", "n" * 127, "n" * 128]),
+    st.binary(max_size=3) | st.sampled_from([bytes(127), bytes(128)]),
+    st.sampled_from([b"\x00\x02", b"\x00\x01", b"\x01"]),
+    st.integers(-2, 2),
+)
+def test_a_short_edit_is_read_as_any_message_is(address: str, update: bytes, kind: bytes, wrong: int) -> None:
+    head = head_of(address)
+    frame = head + kind + uint(max(0, len(update) + wrong)) + update
+    found = hocuspocus.read_short_update(frame)
+    if found is not None:
+        assert (found[0], found[1]) == (head, update)
+        assert decode_client(frame) == (address, Edit(update))
+    is_short = len(address.encode()) < 128 and 0 < len(update) < 128
+    assert (found is not None) == (is_short and kind == b"\x00\x02" and wrong == 0)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_no_short_edit_or_one_that_is_read_alike(frame: bytes) -> None:
+    if found := hocuspocus.read_short_update(frame):
+        with contextlib.suppress(Malformed):  # the address
+            address, said = decode_client(frame)
+            assert (head_of(address), said) == (found[0], Edit(found[1]))
 
 
 @given(st.text(max_size=50).filter(lambda text: "\0" not in text), st.binary(max_size=300))

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 import pytest
 
 from collabdoc.protocol import native, yjs
+from collabdoc.protocol.hocuspocus import head_of
 from collabdoc.protocol.messages import ClientMessage, Closed, Ping, Pong, Saved, Update, Updates
 from collabdoc.server.app import Server
 from tests.conftest import ServerFactory
 from tests.reliability.attackers import frame
-from tests.server.hocuspocus_wire import Typist
+from tests.server.hocuspocus_wire import HocuspocusWire, Typist
 from tests.server.people import ByName
 from tests.server.wire import Wire, text_of
 from tests.server.yjs_wire import YjsWire
@@ -106,3 +107,28 @@ async def test_in_the_y_websocket_dialect_who_may_only_read_is_told_so(start_ser
     assert b"reading only" in await carol.hears("denied")
     write_at_once(ana.wire, said)
     assert text_of(await carol.hears("update")) == author.text
+
+
+async def test_in_the_hocuspocus_dialect_each_letter_gets_its_status_and_each_address_its_own(server: Server) -> None:
+    ana, ben = await HocuspocusWire.dials(server), await HocuspocusWire.dials(server)
+    authors = {"d": Typist(), "ö": Typist()}
+    for at in authors:
+        await ana.joins(at=at)
+        await ben.joins(at=at)
+    said: list[bytes] = []
+    for place in range(40):
+        at = "ö" if place % 10 > 6 else "d"
+        update = authors[at].deletes(0, 1) if place % 13 == 12 else authors[at].types("a")
+        said.append(head_of(at) + b"\x00\x02" + bytes((len(update),)) + update)
+    write_at_once(ana, said)
+    statuses = dict.fromkeys(authors, 0)
+    for _ in said:
+        status = await ana.gets()
+        assert (status.kind, status.value) == ("status", True)
+        statuses[status.address] += 1
+    assert statuses == {"d": 28, "ö": 12}
+    await ana.nothing_comes()
+    heard: dict[str, list[bytes]] = {at: [] for at in authors}
+    while any(text_of(*heard[at]) != author.text for at, author in authors.items()):
+        told = await ben.gets()
+        heard[told.address].append(told.value)
