@@ -202,17 +202,21 @@ def _edited(doc: "Doc[Any]", edits: list[tuple[int, str]]) -> list[bytes]:
     subscription = doc.observe(lambda event: made.append(event.update))
     content = doc.get("content", type=Text)
     for at, letter in edits:
-        place = at % (len(content) + 1)
+        text = str(content)
+        place = at % (len(text) + 1)
+        start = len(text[:place].encode())
         if letter:
-            content.insert(place, letter)
-        elif place < len(content):
-            del content[place : place + 1]
+            content.insert(start, letter)
+        elif place < len(text):
+            del content[start : start + len(text[place].encode())]
     doc.unobserve(subscription)
     return made
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["a", "b", "two", "", "typed on"])), max_size=25),
+    st.lists(
+        st.tuples(st.integers(0, 50), st.sampled_from(["a", "ü", "two", "", "typed on", "слово 字", "😀"])), max_size=25
+    ),
     st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["x", ""])), max_size=5),
 )
 def test_a_document_is_the_same_whether_they_are_taken_together_or_one_by_one(

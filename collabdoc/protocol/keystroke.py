@@ -17,14 +17,15 @@ _MAX_TEXT_BYTES = 127
 _UINT = rb"([\x80-\xff]{0,6}[\x00-\x7f]|[\x80-\xff]{7}[\x00-\x0f])"  # of 53 bits, as the ids of pycrdt's clients are
 _ID = _UINT + _UINT
 _KEYSTROKE = re.compile(
-    _HEAD + _ID + rb"(?:[\x84\x44]" + _ID + rb"|\xc4" + _ID + _ID + rb")([\x01-\x7f])([\x00-\x7f]+)\x00"
+    _HEAD + _ID + rb"(?:[\x84\x44]" + _ID + rb"|\xc4" + _ID + _ID + rb")([\x01-\x7f])(.+)\x00",
+    re.DOTALL,
 )
 """One section of one struct: its id, its origin or its right origin or both, the length of its text, the text."""
 
 
 def may_be_keystroke(update: bytes) -> bool:
-    """Whether it is worth a closer look: most that is none shows at its ends, as letters beyond ASCII do."""
-    return update.startswith(_HEAD) and update[-2] < 0x80 and not update[-1]
+    """Whether it is worth a closer look: most that is none shows at its ends, as deletions do."""
+    return update.startswith(_HEAD) and not update[-1]
 
 
 def read_keystroke(update: bytes, clocks: Mapping[int, int]) -> tuple[int, int, int] | None:
@@ -35,11 +36,12 @@ def read_keystroke(update: bytes, clocks: Mapping[int, int]) -> tuple[int, int, 
     own, start_bytes, beside, beside_clock, left, left_clock, right, right_clock, length, text = match.groups()
     if length[0] != len(text):
         return None
+    units = len(text) if text.isascii() else _count_units(text)
     client = _client(own)
     start, _ = read_varuint(start_bytes, 0)
-    end = start + len(text)
+    end = start + units
     known = clocks.get(client, 0)
-    if start > known or start < known < end or end > MAX_CLOCK:
+    if not units or start > known or start < known < end or end > MAX_CLOCK:
         return None
     neighbours = ((beside, beside_clock),) if left is None else ((left, left_clock), (right, right_clock))
     for neighbour, clock_bytes in neighbours:
@@ -68,16 +70,26 @@ def join_keystrokes(updates: Sequence[bytes], end: int) -> tuple[int, bytes, int
         length_at = len(head)
         text = update[length_at + 1 : -1]
         length = len(text)
-        if not (update.startswith(head) and text and update[length_at] == length and text.isascii() and not update[-1]):
+        if not (update.startswith(head) and text and update[length_at] == length and not update[-1]):
             break
-        if size + length > _MAX_TEXT_BYTES or end + length > MAX_CLOCK:
+        units = length if text.isascii() else _count_units(text)
+        if not units or size + length > _MAX_TEXT_BYTES or end + units > MAX_CLOCK:
             break
         texts.append(text)
-        size, end = size + length, end + length
-        left_clock = clock if length == 1 else _write_uint(end - 1)
+        size, end = size + length, end + units
+        left_clock = clock if units == 1 else _write_uint(end - 1)
     if len(texts) == 1:
         return 1, match.string, end
     return len(texts), b"%b%c%b\x00" % (match.string[: match.start(9)], size, b"".join(texts)), end
+
+
+def _count_units(text: bytes) -> int:
+    """How many units of UTF-16 it has, which clocks count; 0 where it is no text, or has a character of two."""
+    try:
+        letters = text.decode()
+    except UnicodeDecodeError:
+        return 0
+    return len(letters) if max(letters) <= "\uffff" else 0
 
 
 def _write_uint(value: int) -> bytes:

@@ -37,7 +37,21 @@ def strictly(sent: bytes) -> UpdateInfo | None:
         uints,
         st.sampled_from([0x84, 0x44, 0xC4, 0x04, 0x81, 0x86, 0xA4]),
         st.lists(uints, min_size=4, max_size=4),
-        st.binary(max_size=3) | st.sampled_from([b"a", b"hello", b"a" * 127, b"a" * 128, "ü".encode(), b"a\x00"]),
+        st.binary(max_size=3)
+        | st.sampled_from(
+            [
+                b"a",
+                b"hello",
+                b"a" * 127,
+                b"a" * 128,
+                "ü".encode(),
+                "слово".encode(),
+                "字a".encode(),
+                "\ufeff\uffff".encode(),
+                "a😀".encode(),
+                b"a\x00",
+            ]
+        ),
         st.none() | st.integers(0, 130),
     ),
     st.integers(0, 30),
@@ -59,6 +73,8 @@ def test_what_people_type_is_recognised() -> None:
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"a"), CLOCKS) == (1, 10, 11)
     assert read_keystroke(keystroke(9, 0, 0x44, [2**40, 4], b"two words"), CLOCKS) == (9, 0, 9)
     assert read_keystroke(keystroke(2**40, 5, 0xC4, [1, 3, 1, 4], b"a"), CLOCKS) == (2**40, 5, 6)
+    assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], "字".encode()), CLOCKS) == (1, 10, 11)
+    assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], "für".encode()), CLOCKS) == (1, 10, 13)
     assert read_keystroke(keystroke(2**53 - 1, 3, 0x84, [2**53 - 1, 2], b"a"), CLOCKS) == (2**53 - 1, 3, 4)
 
 
@@ -66,7 +82,8 @@ def test_what_is_not_known_or_not_plain_is_left_to_the_strict_reader() -> None:
     assert read_keystroke(keystroke(1, 11, 0x84, [1, 9], b"a"), CLOCKS) is None
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 10], b"a"), CLOCKS) is None
     assert read_keystroke(keystroke(1, 10, 0x84, [2**40, 5], b"a"), CLOCKS) is None
-    assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], "ü".encode()), CLOCKS) is None
+    assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], "😀".encode()), CLOCKS) is None
+    assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"\xed\xa0\x80"), CLOCKS) is None
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"a", length=2), CLOCKS) is None
 
 
@@ -83,6 +100,8 @@ def test_letters_typed_on_are_one_text() -> None:
     first = keystroke(1, 10, 0x44, [2**40, 4], b"a")
     on_from_it = [keystroke(1, 11, 0xC4, [1, 10, 2**40, 4], b"bc"), keystroke(1, 13, 0xC4, [1, 12, 2**40, 4], b"d")]
     assert join_keystrokes([first, *on_from_it], 11) == (3, keystroke(1, 10, 0x44, [2**40, 4], b"abcd"), 14)
+    word = [keystroke(1, 10 + place, 0x84, [1, 9 + place], letter.encode()) for place, letter in enumerate("für字")]
+    assert join_keystrokes(word, 11) == (4, keystroke(1, 10, 0x84, [1, 9], "für字".encode()), 14)
     between = keystroke(1, 10, 0xC4, [1, 3, 2**40, 4], b"a")
     assert join_keystrokes([between, *on_from_it], 11) == (3, keystroke(1, 10, 0xC4, [1, 3, 2**40, 4], b"abcd"), 14)
 
@@ -98,7 +117,8 @@ NEXT = keystroke(1, 11, 0xC4, [1, 10, 1, 4], b"b")
         keystroke(1, 11, 0xC4, [1, 9, 1, 4], b"b"),  # not behind the letter before it
         keystroke(2, 11, 0xC4, [2, 10, 1, 4], b"b"),  # of somebody else
         keystroke(1, 12, 0xC4, [1, 11, 1, 4], b"b"),  # leaves one out
-        keystroke(1, 11, 0xC4, [1, 10, 1, 4], "ü".encode()),
+        keystroke(1, 11, 0xC4, [1, 10, 1, 4], "😀".encode()),
+        keystroke(1, 11, 0xC4, [1, 10, 1, 4], b"\xff"),
         keystroke(1, 11, 0xC4, [1, 10, 1, 4], b"b", length=2),
         keystroke(1, 11, 0xC4, [1, 10, 1, 4], b"", length=0),
         NEXT + b"\x00",
