@@ -152,7 +152,7 @@ class Document:
         def to_apply() -> Iterator[bytes]:
             nonlocal count
             while count < len(updates):
-                keystroke = None if self._pairs else read_keystroke(updates[count], clocks)
+                keystroke = read_keystroke(updates[count], clocks, self._pairs)
                 if keystroke is None:
                     return
                 client, start, end = keystroke

@@ -5,6 +5,7 @@ is in the least different, or wrong, is left to that one.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -28,8 +29,13 @@ def may_be_keystroke(update: bytes) -> bool:
     return update.startswith(_HEAD) and not update[-1]
 
 
-def read_keystroke(update: bytes, clocks: Mapping[int, int]) -> tuple[int, int, int] | None:
-    """Client, first clock and end of a key press, on a document that has `clocks`; None for any other update."""
+def read_keystroke(
+    update: bytes, clocks: Mapping[int, int], pairs: Mapping[int, Sequence[int]] | None = None
+) -> tuple[int, int, int] | None:
+    """Client, first clock and end of a key press, in a document with these `clocks` and surrogate `pairs`.
+
+    None for any other update, and for what stands beside a pair.
+    """
     match = _KEYSTROKE.fullmatch(update)
     if match is None:
         return None
@@ -48,6 +54,10 @@ def read_keystroke(update: bytes, clocks: Mapping[int, int]) -> tuple[int, int, 
         clock, _ = read_varuint(clock_bytes, 0)
         if clock >= (start if neighbour == own else clocks.get(_client(neighbour), 0)):
             return None
+        if pairs and _may_cut(pairs, _client(neighbour), clock):
+            return None
+    if pairs and _may_cut(pairs, client, start):
+        return None
     return client, start, end
 
 
@@ -81,6 +91,13 @@ def join_keystrokes(updates: Sequence[bytes], end: int) -> tuple[int, bytes, int
     if len(texts) == 1:
         return 1, match.string, end
     return len(texts), b"%b%c%b\x00" % (match.string[: match.start(9)], size, b"".join(texts)), end
+
+
+def _may_cut(pairs: Mapping[int, Sequence[int]], client: int, clock: int) -> bool:
+    """Whether there is a pair where something beside this clock begins or ends."""
+    seconds = pairs.get(client, ())
+    place = bisect_left(seconds, clock)
+    return place < len(seconds) and seconds[place] <= clock + 1
 
 
 def _count_units(text: bytes) -> int:

@@ -114,7 +114,7 @@ def check_update(
     sender has sent everything that the document lacks, and `TooLarge` for more than `max_parts` structs, embedded
     values and deleted ranges, before they are read. What takes longer than a struct counts for several.
     """
-    if not pairs and (keystroke := read_keystroke(update, clocks)):
+    if keystroke := read_keystroke(update, clocks, pairs):
         client, start, end = keystroke
         return UpdateInfo({client: start}, {client: end}, deletes=False, is_text=True)
     return finish(check_in_steps(update, clocks, pairs, max_parts=max_parts))

@@ -1,6 +1,7 @@
 """What is recognised as a key press is what the strict reader takes, and it takes it for the same."""
 
 import contextlib
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import example, given
@@ -9,12 +10,13 @@ from hypothesis import strategies as st
 from collabdoc.errors import Malformed, MissingDependencies
 from collabdoc.protocol.keystroke import join_keystrokes, may_be_keystroke, read_keystroke
 from collabdoc.protocol.structs import MAX_CLOCK
-from collabdoc.protocol.update import UpdateInfo, check_update
+from collabdoc.protocol.update import UpdateInfo, check_in_steps, check_update
+from collabdoc.steps import finish
 from tests.protocol.crafting import section, uint, update
 
 CLOCKS = {1: 10, 2**40: 5, 2**53 - 1: 3}
-ELSEWHERE = {7: [1]}
-"""Surrogate pairs of somebody else: the strict reader looks at every update of their document."""
+PAIRS = {1: [5, 9], 2**40: [1], 7: [1]}
+"""The second clock of each surrogate pair."""
 
 uints = st.sampled_from([0, 1, 4, 5, 9, 10, 11, 127, 128, MAX_CLOCK - 1, MAX_CLOCK, 2**40, 2**49, 2**53 - 1, 2**53])
 
@@ -24,9 +26,9 @@ def keystroke(client: int, clock: int, info: int, beside: list[int], text: bytes
     return update(section(client, clock, bytes([info]) + ids + uint(len(text) if length is None else length) + text))
 
 
-def strictly(sent: bytes) -> UpdateInfo | None:
+def strictly(sent: bytes, pairs: Mapping[int, Sequence[int]]) -> UpdateInfo | None:
     with contextlib.suppress(Malformed, MissingDependencies):
-        return check_update(sent, CLOCKS, ELSEWHERE)
+        return finish(check_in_steps(sent, CLOCKS, pairs))
     return None
 
 
@@ -60,13 +62,14 @@ def strictly(sent: bytes) -> UpdateInfo | None:
 @example(keystroke(1, 10, 0xC4, [1, 9, 2**40, 4], b"ab"), 0, b"")
 def test_a_key_press_is_read_as_the_strict_reader_does(sent: bytes, place: int, spoilt: bytes) -> None:
     sent = sent[:place] + spoilt + sent[place + len(spoilt) :]
-    found = read_keystroke(sent, CLOCKS)
-    if found is not None:
-        assert may_be_keystroke(sent)
-        client, start, end = found
-        expected = UpdateInfo({client: start}, {client: end}, deletes=False, is_text=True)
-        assert strictly(sent) == expected
-        assert check_update(sent, CLOCKS) == expected
+    for pairs in ({}, PAIRS):
+        found = read_keystroke(sent, CLOCKS, pairs)
+        if found is not None:
+            assert may_be_keystroke(sent)
+            client, start, end = found
+            expected = UpdateInfo({client: start}, {client: end}, deletes=False, is_text=True)
+            assert strictly(sent, pairs) == expected
+            assert check_update(sent, CLOCKS, pairs) == expected
 
 
 def test_what_people_type_is_recognised() -> None:
@@ -85,6 +88,13 @@ def test_what_is_not_known_or_not_plain_is_left_to_the_strict_reader() -> None:
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], "😀".encode()), CLOCKS) is None
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"\xed\xa0\x80"), CLOCKS) is None
     assert read_keystroke(keystroke(1, 10, 0x84, [1, 9], b"a", length=2), CLOCKS) is None
+
+
+def test_what_is_typed_where_there_are_pairs_is_recognised_but_for_what_stands_beside_one() -> None:
+    assert read_keystroke(keystroke(1, 10, 0xC4, [1, 6, 1, 7], b"a"), CLOCKS, PAIRS) == (1, 10, 11)
+    assert read_keystroke(keystroke(9, 0, 0x44, [2**40, 4], b"a"), CLOCKS, PAIRS) == (9, 0, 1)
+    for beside in ([1, 4, 1, 7], [1, 6, 1, 5], [2**40, 0, 1, 7]):
+        assert read_keystroke(keystroke(1, 10, 0xC4, beside, b"a"), CLOCKS, PAIRS) is None
 
 
 def test_what_the_document_has_in_part_is_left_to_the_strict_reader() -> None:
