@@ -18,7 +18,7 @@ _MAX_TEXT_BYTES = 127
 _UINT = rb"([\x80-\xff]{0,6}[\x00-\x7f]|[\x80-\xff]{7}[\x00-\x0f])"  # of 53 bits, as the ids of pycrdt's clients are
 _ID = _UINT + _UINT
 _KEYSTROKE = re.compile(
-    _HEAD + _ID + rb"(?:[\x84\x44]" + _ID + rb"|\xc4" + _ID + _ID + rb")([\x01-\x7f])(.{1,127})\x00",
+    _HEAD + _ID + rb"(?:[\x84\x44]" + _ID + rb"|\xc4" + _ID + _ID + rb")(?P<length>[\x01-\x7f])(.{1,127})\x00",
     re.DOTALL,
 )
 """One section of one struct: its id, its origin or its right origin or both, the length of its text, the text."""
@@ -90,7 +90,7 @@ def join_keystrokes(updates: Sequence[bytes], end: int) -> tuple[int, bytes, int
         left_clock = clock if units == 1 else _write_uint(end - 1)
     if len(texts) == 1:
         return 1, match.string, end
-    return len(texts), b"%b%c%b\x00" % (match.string[: match.start(9)], size, b"".join(texts)), end
+    return len(texts), b"%b%c%b\x00" % (match.string[: match.start("length")], size, b"".join(texts)), end
 
 
 def _may_cut(pairs: Mapping[int, Sequence[int]], client: int, clock: int) -> bool:

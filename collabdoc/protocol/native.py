@@ -94,7 +94,7 @@ def read_update(frame: bytes) -> tuple[int, int, bytes] | None:
         if channel >= 0x80:
             channel, position = _read_uint(frame, 2)
         id_, position = _read_uint(frame, position)
-        if frame[position] == 0xC4:
+        if frame[position] == 0xC4:  # fewer than 256
             length, start = frame[position + 1], position + 2
         else:
             start = position + 1 + _BIN_WIDTHS[frame[position]]
