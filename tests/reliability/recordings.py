@@ -56,12 +56,18 @@ def patch(text: Text, patches: Sequence[Sequence[Any]]) -> None:
 
 
 class Typist:
-    """A client of the wire that takes edits of others only when the recorded person had seen them."""
+    """A client of the wire that takes edits of others only when the recorded person had seen them.
 
-    def __init__(self, client_id: int) -> None:
+    Several may come as one. What has come is seen from a copy of its own; the replica takes them one by one from
+    `others`, the other's edits, which are the same each time that a recording is replayed.
+    """
+
+    def __init__(self, client_id: int, others: Sequence[bytes] = ()) -> None:
         self.doc: Doc[Any] = Doc(client_id=client_id)  # the order of ids settles concurrent inserts as recorded
         self.text = self.doc.get("content", type=Text)
         self.heard: deque[bytes] = deque()
+        self._others = deque(others)
+        self._come = Document()
         self.seen = self.sent = self.saved = 0
         self._news = asyncio.Condition()
         self.doc.observe(self._note)
@@ -85,6 +91,7 @@ class Typist:
 
     async def send(self, update: bytes) -> None:
         self.sent += 1
+        self._take(update)
         await self._socket.write_message(native.encode_client(Update(1, self.sent, update)), binary=True)
         await self._until(lambda: self.sent - self.saved < UNSAVED_AT_MOST)
 
@@ -97,6 +104,11 @@ class Typist:
         await self._reader
         return str(self.text)
 
+    def _take(self, update: bytes) -> None:
+        self._come.apply(update, self._come.check(update))
+        while self._others and self._come.holds(self._others[0]):
+            self.heard.append(self._others.popleft())
+
     def _note(self, event: Any) -> None:
         self._edit: bytes = event.update
 
@@ -108,7 +120,8 @@ class Typist:
         while isinstance(frame := await self._socket.read_message(), bytes):
             match native.decode_server(frame):
                 case Updates(_, _, updates):
-                    self.heard += updates
+                    for update in updates:
+                        self._take(update)
                 case Saved(_, id_):
                     self.saved = id_
                 case Opened():
@@ -120,16 +133,10 @@ class Typist:
 
 
 class YjsTypist(Typist):
-    """The same in y-websocket's dialect.
-
-    In it several edits come as one. What has come is seen from a copy of its own; the replica takes the edits one by
-    one from `others`, the other's, which are the same each time that a recording is replayed.
-    """
+    """The same in y-websocket's dialect."""
 
     def __init__(self, client_id: int, others: Sequence[bytes]) -> None:
-        super().__init__(client_id)
-        self._others = deque(others)
-        self._come = Document()
+        super().__init__(client_id, others)
         self._is_synced = False
 
     async def connect(self, url: str) -> None:
@@ -155,9 +162,6 @@ class YjsTypist(Typist):
         assert str(self.text) == text
         return text
 
-    def _take(self, update: bytes) -> None:
-        self._come.apply(update, self._come.check(update))
-
     async def _ask(self) -> None:
         await self._socket.write_message(yjs.encode_step_1(self._come.state_vector()), binary=True)
 
@@ -167,16 +171,16 @@ class YjsTypist(Typist):
                 update, _ = read_bytes(frame, 2)
                 self._take(update)
                 self._is_synced |= yjs.is_step_2(frame)
-                while self._others and self._come.holds(self._others[0]):
-                    self.heard.append(self._others.popleft())
             async with self._news:
                 self._news.notify_all()
 
 
-async def replay_two(recording: dict[str, Any], data: Path, *, second: Typist | None = None) -> list[str]:
+async def replay_two(recording: dict[str, Any], data: Path, second: type[Typist]) -> list[str]:
     """The texts at the end: of both replicas, of a client that joins late, and of the content after a restart."""
     counts = _seen_by(recording["txns"])
-    typists = [Typist(1), second or Typist(2)]
+    edits = write_offline(recording)
+    of_first, of_second = ([edit for agent, edit in edits if agent == each] for each in (0, 1))
+    typists = [Typist(1, of_second), second(2, of_first)]
     with ServerProcess(data) as server:
         for typist in typists:
             await typist.connect(server.url)
@@ -289,10 +293,9 @@ def main() -> None:
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.how == "two":
-            texts = asyncio.run(replay_two(recording, Path(folder)))
+            texts = asyncio.run(replay_two(recording, Path(folder), Typist))
         elif arguments.how == "dialects":
-            second = YjsTypist(2, [edit for agent, edit in write_offline(recording) if agent == 0])
-            texts = asyncio.run(replay_two(recording, Path(folder), second=second))
+            texts = asyncio.run(replay_two(recording, Path(folder), YjsTypist))
         elif arguments.how == "offline":
             texts = asyncio.run(replay_offline(recording, Path(folder)))
         else:
