@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from collabdoc.steps import Steps
 
-SLICE_S, SHORTEST_SLICE_S = 0.002, 0.001
+SLICE_S, SHORTEST_SLICE_S = 0.001, 0.0005
 LONG_S = 0.02
 """A step that takes the processor longer is followed by a rest."""
 _REST = 9

@@ -43,7 +43,7 @@ async def test_between_two_slices_others_have_their_turn() -> None:
     assert done.count("long") == 6
 
 
-@pytest.mark.parametrize(("took_ms", "slice_ms"), [(0, 1), (0.5, 1), (1.5, 1.5), (2, 2), (50, 2)])
+@pytest.mark.parametrize(("took_ms", "slice_ms"), [(0, 0.5), (0.2, 0.5), (0.7, 0.7), (1, 1), (50, 1)])
 async def test_a_slice_is_about_as_long_as_others_took_of_the_processor(took_ms: float, slice_ms: float) -> None:
     clock, cpu, done = Clock(), Clock(), list[str]()
     lane = Lane(monotonic=clock, cpu_s=cpu)
@@ -57,7 +57,7 @@ async def test_a_slice_is_about_as_long_as_others_took_of_the_processor(took_ms:
             clock.now_s += 1.0  # of which other programs had the rest
             cpu.now_s += took_ms / 1000
     assert set(slices[1:-1]) <= {10 * slice_ms, 10 * slice_ms + 1}
-    assert slices[0] in (10, 11), "nothing is known of others yet"
+    assert slices[0] in (5, 6), "nothing is known of others yet"
 
 
 async def test_what_was_just_read_goes_out_before_the_next_slice() -> None:

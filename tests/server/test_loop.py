@@ -12,7 +12,13 @@ import pytest
 
 from collabdoc.config import Settings
 from collabdoc.server.app import bind
-from collabdoc.server.loop import OTHERS_PER_TURN, SOCKETS_PER_TURN, ServerLoop
+from collabdoc.server.loop import (
+    OTHERS_PER_TURN,
+    PASSED_OVER_TURNS,
+    SOCKETS_PER_TURN,
+    STEPS_PER_TURN,
+    ServerLoop,
+)
 
 CROWD = 2 * SOCKETS_PER_TURN + 10
 
@@ -102,6 +108,69 @@ def test_what_is_watched_is_called_in_each_turn_until_another_of_that_turn_or_it
         first, *later = runner.run(turns())
     assert sorted(first) in (["a", "c"], ["b", "c"])
     assert later == [["c"], ["c"]]
+
+
+def turns_of(loop: ServerLoop, done: list[str]) -> None:
+    """Note where each turn begins."""
+    original = loop._run_once
+
+    def run_once() -> None:
+        done.append("turn")
+        original()
+
+    loop._run_once = run_once  # type: ignore[method-assign]
+
+
+def test_of_asyncios_steps_few_are_taken_in_a_turn_and_all_in_their_order() -> None:
+    async def story() -> list[str]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        done: list[str] = []
+        turns_of(loop, done)
+
+        def step(number: int) -> None:
+            done.append(str(number))
+            if number < 5:  # behind those that were there before
+                loop.call_soon(step, number + 10)
+
+        for number in range(10):
+            loop.call_soon(step, number)
+        while "14" not in done:
+            await asyncio.sleep(0)
+        return done
+
+    with asyncio.Runner(loop_factory=ServerLoop) as runner:
+        done = runner.run(story())
+    turns = " ".join(done).split("turn")
+    assert max(len(turn.split()) for turn in turns) == STEPS_PER_TURN
+    assert [each for each in done if each != "turn"] == [str(number) for number in range(15)]
+
+
+def test_while_steps_wait_asyncio_is_told_of_nothing_new_but_not_for_ever() -> None:
+    async def story() -> int:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        done: list[str] = []
+        turns_of(loop, done)
+        heard = asyncio.Event()
+
+        def busy() -> None:
+            if not heard.is_set():
+                loop.call_soon(busy)
+
+        for _ in range(3 * STEPS_PER_TURN):
+            loop.call_soon(busy)
+        near, far = pairs[0]
+        loop.add_reader(near, heard.set)
+        far.send(b"x")
+        async with asyncio.timeout(10):
+            await heard.wait()
+        loop.remove_reader(near)
+        return done.count("turn")
+
+    with socket_pairs(1) as pairs, asyncio.Runner(loop_factory=ServerLoop) as runner:
+        turns = runner.run(story())
+    assert PASSED_OVER_TURNS <= turns <= 4 * PASSED_OVER_TURNS
 
 
 def test_while_only_what_is_watched_comes_the_system_is_asked_again_at_once_and_nobody_else_is_passed_over() -> None:
