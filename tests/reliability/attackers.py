@@ -205,9 +205,12 @@ def apart_from(server: int) -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def attack(port: int, seed: int, seconds: float) -> Counter[str]:
-    """In a process of its own, which has what bystanders leave of the core: elsewhere they have one of their own."""
+def stand_back() -> None:
+    """This process has what bystanders leave of the core: elsewhere attackers have one of their own."""
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def attack(port: int, seed: int, seconds: float) -> Counter[str]:
     attackers = Attackers(port, seed)
     asyncio.run(attackers.run(seconds))
     return attackers.sent
