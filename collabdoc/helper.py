@@ -4,30 +4,30 @@ Compaction, and reading content for an export, walk structures that clients made
 memory, inside pycrdt and with the interpreter's lock held. So they run here: when a task takes too long or the process
 dies, the task fails, the process is replaced, and the server never noticed.
 
-Wire, lengths in 4 bytes, big-endian. To the helper: a length and one msgpack value, `[task, [bytes of the snapshot, of
-each update], [argument, ...]]`, then the snapshot and the updates. Back: 1 byte (1: a result, 0: the reason why there
-is none), a length and the result or the reason. Both go piece by piece: to copy 24 MiB once held the loop up for 20 ms.
+What is said to the process and by it (`tasks.py`) goes piece by piece: to copy 24 MiB once held the loop up for 20 ms.
 """
 
 import asyncio
 import contextlib
 import os
-import signal
-import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgpack
 
 from collabdoc.errors import HelperError
-from collabdoc.memory import give_back
+from collabdoc.tasks import ANSWER, REQUEST
 
-_REQUEST, _ANSWER = struct.Struct(">I"), struct.Struct(">?I")
+PROGRAM = """import os
+if hasattr(os, "nice"):
+    os.nice(5)
+from collabdoc.tasks import main
+main()
+"""
+"""Where server and helper have one core, whoever types comes before a snapshot, which gets a fourth of it at least; and
+before what a helper that starts has to import, a tenth of a second of the processor's time."""
 _PIECE_BYTES = 64 * 1024
 """What a pipe holds."""
-_NICENESS = 5
-"""Where server and helper have one core, whoever types comes before a snapshot, which gets a fourth of it at least."""
 _GRACE_S = 1.0
 """A helper whose server is gone ends by itself so much later than the server would have ended it."""
 
@@ -63,12 +63,12 @@ class Helper:
                     process = await self._started()
                     assert process.stdin is not None
                     assert process.stdout is not None
-                    process.stdin.write(_REQUEST.pack(len(head)) + head)
+                    process.stdin.write(REQUEST.pack(len(head)) + head)
                     for piece in _cut(contents):
                         process.stdin.write(piece)
                         await process.stdin.drain()
                         await asyncio.sleep(0)  # a helper that reads as fast as this writes is not to hold others up
-                    good, length = _ANSWER.unpack(await process.stdout.readexactly(_ANSWER.size))
+                    good, length = ANSWER.unpack(await process.stdout.readexactly(ANSWER.size))
                     pieces = [piece async for piece in _read_pieces(process.stdout, length)]
             except TimeoutError:
                 await self._kill()
@@ -91,8 +91,8 @@ class Helper:
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "collabdoc.helper",
+                "-c",
+                PROGRAM,
                 str(self._memory_bytes),
                 str(self._timeout_s + _GRACE_S),
                 stdin=asyncio.subprocess.PIPE,
@@ -135,69 +135,3 @@ async def _read_pieces(stream: asyncio.StreamReader, length: int) -> AsyncIterat
             raise asyncio.IncompleteReadError(b"", length)
         yield piece
         length -= len(piece)
-
-
-def main() -> None:
-    """The helper process: tasks from standard input until it ends."""
-    _limit_memory(int(sys.argv[1]))
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-    timeout_s = float(sys.argv[2])
-    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
-    while len(head := stdin.read(_REQUEST.size)) == _REQUEST.size:
-        (head_bytes,) = _REQUEST.unpack(head)
-        good, result = _do(stdin, head_bytes, timeout_s)
-        stdout.write(_ANSWER.pack(good, len(result)))
-        stdout.write(result)
-        stdout.flush()
-        del result  # else it waits here for the next task
-        give_back()
-
-
-def _do(stdin: BinaryIO, head_bytes: int, timeout_s: float) -> tuple[bool, bytes]:
-    task, sizes, arguments = msgpack.unpackb(stdin.read(head_bytes))
-    snapshot, *updates = [stdin.read(size) for size in sizes]
-    _arm(timeout_s)
-    try:
-        answer = True, _TASKS[task](snapshot, updates, *arguments)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # noqa: BLE001  # a panic of pycrdt is no Exception; the reason is the answer
-        answer = False, f"{type(error).__name__}: {error!s:.500}".encode(errors="replace")
-    _arm(0)
-    return answer
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    try:
-        import resource
-    except ImportError:  # not on this platform: the time limit remains
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-
-
-def _arm(timeout_s: float) -> None:
-    """Let the system end this process in so many seconds; 0: not any more. No Python runs within an endless task."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, timeout_s)
-
-
-def _compact(snapshot: bytes, updates: list[bytes]) -> bytes:
-    from collabdoc.document import compact
-
-    return compact(snapshot, updates)
-
-
-def _export(snapshot: bytes, updates: list[bytes], format_: str) -> bytes:
-    from collabdoc.content import export_document
-    from collabdoc.document import EMPTY_UPDATE, Document
-
-    # As the live document took them, one by one: merged they may not load, or to something else.
-    whole = Document(snapshot, updates).diff(EMPTY_UPDATE[:1])
-    return export_document(whole, format_)
-
-
-_TASKS: dict[str, Callable[..., bytes]] = {"compact": _compact, "export": _export}
-
-if __name__ == "__main__":
-    main()

@@ -3,14 +3,11 @@
 import asyncio
 import os
 import signal
-import struct
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import msgpack
 import pytest
 from pycrdt import Text
 
@@ -207,25 +204,3 @@ def test_leaving_ends_the_process() -> None:
 
     run(story)
     assert processes[0].returncode == -signal.SIGKILL
-
-
-def test_a_helper_whose_server_is_gone_ends_by_itself() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "collabdoc.helper", str(1024 * MIB), "1.0"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    task = msgpack.packb(["compact", [len(TYPED), len(ENDLESS)], []])
-    process.communicate(struct.pack(">I", len(task)) + task + TYPED + ENDLESS, timeout=20)
-    assert process.returncode == -signal.SIGALRM
-
-
-def test_a_helper_without_tasks_ends_with_its_input() -> None:
-    process = subprocess.run(
-        [sys.executable, "-m", "collabdoc.helper", str(1024 * MIB), "1.0"],
-        input=b"",
-        capture_output=True,
-        check=True,
-        timeout=20,
-    )
-    assert process.stdout == b""

@@ -20,7 +20,7 @@ FLOORS = {
         ("collabdoc", "errors", "config", "turn", "memory", "listeners", "underway", "steps", "lane", "fanout"), 0
     ),
     **dict.fromkeys(("protocol", "characters", "document", "replica", "awareness", "content"), 1),
-    **dict.fromkeys(("store", "auth", "keys", "tokens", "helper", "quarantine"), 2),
+    **dict.fromkeys(("store", "auth", "keys", "tokens", "tasks", "helper", "quarantine"), 2),
     **dict.fromkeys(
         (
             "session",
@@ -59,7 +59,7 @@ DRIVERS = {
     "pycrdt": {"characters", "document", "replica", "awareness", "content.fragment"},
     "tornado": {"server", "client", "transfer"},
     "sqlite3": {"store"},
-    "msgpack": {"protocol", "helper"},
+    "msgpack": {"protocol", "tasks", "helper"},
     "click": {"cli", "cli_access", "cli_serve", "cli_store", "__main__"},
     "pydantic": {"config"},
     "pydantic_settings": {"config"},
