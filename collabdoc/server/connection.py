@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketProtocol13
 
-from collabdoc.lane import LONG_S, SLICE_S, Lane
+from collabdoc.lane import LONG_S, SHORTEST_SLICE_S, SLICE_S, Lane
 from collabdoc.server.frames import (
     CLOSE,
     PING,
@@ -322,7 +322,7 @@ def send_all(turn: Turn, speakers: Iterable[Speaker]) -> None:
     """
     said: list[tuple[Connection, bytes]] = []
     for speaker in speakers:
-        if turn.read_s > SLICE_S:
+        if turn.read_s > SHORTEST_SLICE_S:
             turn.send.add(speaker)
             continue
         try:

@@ -18,7 +18,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from collabdoc.lane import SLICE_S, Lane
+from collabdoc.lane import SHORTEST_SLICE_S, Lane
 from collabdoc.server.connection import _CLOSE_S, Connection, send_all
 from collabdoc.server.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, encode_frame
 from collabdoc.server.handshake import Handshake
@@ -492,7 +492,7 @@ async def test_once_much_was_read_for_one_the_others_speak_in_the_next_turn() ->
 
         def take_frames(self) -> bytes:
             asked.append(self.name)
-            turn.read_s += SLICE_S if self.name == "fast" else 2 * SLICE_S
+            turn.read_s += SHORTEST_SLICE_S if self.name == "fast" else 2 * SHORTEST_SLICE_S
             return b""
 
     turn.send.do = partial(send_all, turn)
