@@ -25,6 +25,8 @@ STEPS_PER_TURN = 2
 """Of asyncio's: of a request or a handshake one takes up to 0.5 ms."""
 OTHERS_PER_TURN = 1
 """Of the sockets that asyncio waits for."""
+SOCKETS_PER_SHARE = 8
+"""Where more are heard a turn is longer, and holds more of asyncio's for each so many: else that got ever less time."""
 PASSED_OVER_TURNS = 16
 """So many in a row at most: there may be work that has a step in each."""
 
@@ -38,6 +40,7 @@ class ServerLoop(asyncio.SelectorEventLoop):
         if hasattr(selectors, "EpollSelector") and isinstance(selector, selectors.EpollSelector):
             self._some = selector._selector = _Some(selector._selector, self)  # type: ignore[attr-defined]  # its `select.epoll`
         super().__init__(selector)
+        self.steps = self._ready = Steps()  # asyncio's name for its queue, the same in all versions so far
         self._last: list[Callable[[], object]] = []
 
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
@@ -59,22 +62,8 @@ class ServerLoop(asyncio.SelectorEventLoop):
         self._last.append(callback)
 
     def _run_once(self) -> None:
-        ready, later = self._steps, list[asyncio.Handle]()
-        while len(ready) > STEPS_PER_TURN:
-            later.append(ready.pop())
-        try:
-            super()._run_once()  # type: ignore[misc]  # asyncio's own name for a turn, the same in all versions so far
-        finally:
-            ready.extendleft(later)
+        super()._run_once()  # type: ignore[misc]  # asyncio's own name for a turn, the same in all versions so far
         self._end_turn()
-
-    @property
-    def _steps(self) -> deque[asyncio.Handle]:
-        return self._ready  # type: ignore[attr-defined, no-any-return]  # asyncio's, the same in all versions so far
-
-    def is_behind(self) -> bool:
-        """Whether steps of asyncio's wait for this turn or a later one."""
-        return len(self._steps) >= STEPS_PER_TURN
 
     def hear(self, came: list[int]) -> None:
         """Call those who wait for these, before asyncio looks at anything else, and end the turn for them."""
@@ -90,7 +79,7 @@ class ServerLoop(asyncio.SelectorEventLoop):
 
     def idle_s(self) -> float | None:
         """How long asyncio has nothing to do, as it reckons before it asks the system; None: until something comes."""
-        if self._steps or self._stopping:  # type: ignore[attr-defined]  # asyncio's, as is the next, the same in all versions so far
+        if self.steps or self._stopping:  # type: ignore[attr-defined]  # asyncio's, as is the next, the same in all versions so far
             return 0.0
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         return max(0.0, timers[0].when() - self.time()) if timers else None
@@ -112,6 +101,23 @@ class ServerLoop(asyncio.SelectorEventLoop):
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
         self.call_exception_handler({"message": message, "exception": error})
+
+
+class Steps(deque[asyncio.Handle]):
+    """What asyncio has to do. It does as much in a turn as it finds in its queue: that is no more than it may do.
+
+    Nothing is taken out for that: other threads put commits into it meanwhile, and all are to stay in their order.
+    """
+
+    share = 1
+    """How many times as much a turn holds as one in which few sockets are heard."""
+
+    def __len__(self) -> int:
+        return min(super().__len__(), STEPS_PER_TURN * self.share)
+
+    def wait(self) -> bool:
+        """Whether some do for this turn or a later one."""
+        return super().__len__() >= STEPS_PER_TURN * self.share
 
 
 class _Some:
@@ -150,15 +156,17 @@ class _Some:
             if came:
                 self._loop.hear(came)
                 timeout_s = self._loop.idle_s()
+            self._loop.steps.share = max(1, len(came) // SOCKETS_PER_SHARE)
             if self._others or not came or timeout_s == 0.0:
                 return self._take_others()
 
     def _take_others(self) -> list[tuple[int, int]]:
-        if self._loop.is_behind() and self._passed_over < PASSED_OVER_TURNS:
+        steps = self._loop.steps
+        if steps.wait() and self._passed_over < PASSED_OVER_TURNS:
             self._passed_over += 1
             return []
         self._passed_over = 0
-        taken = list(islice(self._others.items(), OTHERS_PER_TURN))
+        taken = list(islice(self._others.items(), OTHERS_PER_TURN * steps.share))
         for descriptor, _ in taken:
             del self._others[descriptor]
         return taken

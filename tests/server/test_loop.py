@@ -5,6 +5,7 @@ import contextlib
 import functools
 import selectors
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from collabdoc.server.app import bind
 from collabdoc.server.loop import (
     OTHERS_PER_TURN,
     PASSED_OVER_TURNS,
+    SOCKETS_PER_SHARE,
     SOCKETS_PER_TURN,
     STEPS_PER_TURN,
     ServerLoop,
@@ -144,6 +146,67 @@ def test_of_asyncios_steps_few_are_taken_in_a_turn_and_all_in_their_order() -> N
     turns = " ".join(done).split("turn")
     assert max(len(turn.split()) for turn in turns) == STEPS_PER_TURN
     assert [each for each in done if each != "turn"] == [str(number) for number in range(15)]
+
+
+def test_what_another_thread_puts_there_meanwhile_stays_in_its_order() -> None:
+    """As commits are: those of a room are counted."""
+
+    async def story() -> list[int]:
+        loop = asyncio.get_running_loop()
+        done: list[int] = []
+        is_over = asyncio.Event()
+
+        def busy() -> None:
+            if not is_over.is_set():
+                loop.call_soon(busy)
+
+        def commit() -> None:
+            for number in range(5_000):
+                loop.call_soon_threadsafe(done.append, number)
+            loop.call_soon_threadsafe(is_over.set)
+
+        for _ in range(5 * STEPS_PER_TURN):
+            loop.call_soon(busy)
+        committing = threading.Thread(target=commit)
+        committing.start()
+        await is_over.wait()
+        committing.join()
+        return done
+
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with asyncio.Runner(loop_factory=ServerLoop) as runner:
+            assert runner.run(story()) == list(range(5_000))
+    finally:
+        sys.setswitchinterval(before_s)
+
+
+def test_the_more_sockets_a_turn_hears_the_more_of_asyncios_steps_it_takes() -> None:
+    async def story() -> list[str]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ServerLoop)
+        done: list[str] = []
+        turns_of(loop, done)
+        for near, far in pairs:
+            loop.watch(near.fileno(), lambda: None)
+            far.send(b"for ever ready, for nobody reads it")
+        await asyncio.sleep(0)
+        for number in range(20 * STEPS_PER_TURN):
+            loop.call_soon(done.append, str(number))
+        while str(20 * STEPS_PER_TURN - 1) not in done:
+            await asyncio.sleep(0)
+        for near, _ in pairs:
+            loop.unwatch(near.fileno())
+        return done
+
+    shares = 5
+    with socket_pairs(shares * SOCKETS_PER_SHARE) as pairs, asyncio.Runner(loop_factory=ServerLoop) as runner:
+        done = runner.run(story())
+    steps = [len(turn.split()) for turn in " ".join(done).split("turn")]
+    # One of each turn's is that of the one who waits for the last.
+    assert max(steps) in (shares * STEPS_PER_TURN - 1, shares * STEPS_PER_TURN)
+    assert len([each for each in steps if each]) <= 20 / shares + 2
 
 
 def test_while_steps_wait_asyncio_is_told_of_nothing_new_but_not_for_ever() -> None:
