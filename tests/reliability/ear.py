@@ -1,8 +1,8 @@
 """When edits get to a peer, told by a process that does nothing but listen.
 
 A client that takes all that comes is late by what that takes: under an attack it has more to do than alone, and what it
-says of the server's delay is in part its own. The ear looks for the values of a map, which are the times (of the clock
-that all processes of a machine share) at which they were written.
+says of the server's delay is in part its own. The ear looks for numbers that are times (of the clock that all processes
+of a machine share) of a moment ago: those at which they were written.
 """
 
 import multiprocessing
@@ -21,25 +21,27 @@ from tests.reliability.attackers import frame, handshake
 
 _PING_S = 5.0
 _LONGEST_S = 60.0
-_KEPT_BYTES = 100
-"""More than an edit has that is looked for."""
+_NUMBER = re.compile(rb"\x7b(?=(.{8}))", re.DOTALL)
+"""As lib0 writes one of 64 bits, wherever it stands."""
+_NUMBER_BYTES = 9
 
 
 @contextmanager
-def listening(port: int, document: str, root: str) -> Iterator[Callable[[], dict[int, float]]]:
-    """To the map of this name, whose keys are numbers; when it begins the document is open.
+def listening(port: int, document: str) -> Iterator[Callable[[], dict[float, float]]]:
+    """When it begins the document is open.
 
-    The function tells after how many milliseconds each edit came, by its key; then nothing more is heard.
+    The function tells after how many milliseconds each time came, by that; then nothing more is heard. Among what
+    attackers write there may be others.
     """
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=_listen, args=(port, document, root, theirs), daemon=True)
+    process = spawn.Process(target=_listen, args=(port, document, theirs), daemon=True)
     process.start()
     theirs.close()  # so that its end is heard of
 
-    def heard_ms() -> dict[int, float]:
+    def heard_ms() -> dict[float, float]:
         ours.send("enough")
-        heard: dict[int, float] = ours.recv()
+        heard: dict[float, float] = ours.recv()
         return heard
 
     try:
@@ -50,9 +52,8 @@ def listening(port: int, document: str, root: str) -> Iterator[Callable[[], dict
         process.join()
 
 
-def _listen(port: int, document: str, root: str, line: Connection) -> None:
-    value = re.compile(re.escape(root.encode()) + rb".([0-9]+)\x01\x7b(.{8})", re.DOTALL)
-    heard: dict[int, float] = {}
+def _listen(port: int, document: str, line: Connection) -> None:
+    heard: dict[float, float] = {}
     with socket.create_connection(("127.0.0.1", port)) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer.sendall(handshake("/ws", native.SUBPROTOCOL, offers_deflate=False))
@@ -66,11 +67,11 @@ def _listen(port: int, document: str, root: str, line: Connection) -> None:
                 if not data:
                     break
                 seen += data
-                for match in value.finditer(seen):
-                    late_s = now_s - struct.unpack(">d", match[2])[0]
-                    if is_open and 0 <= late_s < _LONGEST_S:
-                        heard.setdefault(int(match[1]), 1000 * late_s)
-                seen = seen[-_KEPT_BYTES:]
+                for match in _NUMBER.finditer(seen):
+                    (written_s,) = struct.unpack(">d", match[1])
+                    if is_open and 0 <= now_s - written_s < _LONGEST_S:
+                        heard.setdefault(written_s, 1000 * (now_s - written_s))
+                seen = seen[-_NUMBER_BYTES:]
                 if not is_open and b"epoch" in data:
                     is_open = True
                     line.send("open")
