@@ -40,7 +40,9 @@ class ServerLoop(asyncio.SelectorEventLoop):
         if hasattr(selectors, "EpollSelector") and isinstance(selector, selectors.EpollSelector):
             self._some = selector._selector = _Some(selector._selector, self)  # type: ignore[attr-defined]  # its `select.epoll`
         super().__init__(selector)
-        self.steps = self._ready = Steps()  # asyncio's name for its queue, the same in all versions so far
+        self.steps = Steps()
+        if self._some is not None:  # else what is watched takes steps, too
+            self._ready = self.steps  # asyncio's name for its queue, the same in all versions so far
         self._last: list[Callable[[], object]] = []
 
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
