@@ -20,12 +20,13 @@ from collabdoc.tasks import ANSWER, REQUEST
 
 PROGRAM = """import os
 if hasattr(os, "nice"):
-    os.nice(5)
+    os.nice(10)
 from collabdoc.tasks import main
 main()
 """
-"""Where server and helper have one core, whoever types comes before a snapshot, which gets a fourth of it at least; and
-before what a helper that starts has to import, a tenth of a second of the processor's time."""
+"""Where server and helper have one core, whoever types comes before a snapshot, which gets a tenth of it at least; and
+before what a helper that starts has to import, a tenth of a second of the processor's time. With a fourth of it, the
+server waited for its core for more than 1 ms 169 times in 30 s of an attack; with a tenth 59 times."""
 _PIECE_BYTES = 64 * 1024
 """What a pipe holds."""
 _GRACE_S = 1.0
