@@ -38,11 +38,10 @@ class ServerLoop(asyncio.SelectorEventLoop):
         selector = selectors.DefaultSelector()
         self._some: _Some | None = None
         if hasattr(selectors, "EpollSelector") and isinstance(selector, selectors.EpollSelector):
-            self._some = selector._selector = _Some(selector._selector, self)  # type: ignore[attr-defined]  # its `select.epoll`
+            self._some = selector._selector = _Some(selector._selector, self._hear, self._idle_s)  # type: ignore[attr-defined]  # its `select.epoll`
         super().__init__(selector)
-        self.steps = Steps()
         if self._some is not None:  # else what is watched takes steps, too
-            self._ready = self.steps  # asyncio's name for its queue, the same in all versions so far
+            self._ready = self._some.ready  # asyncio's name for its queue, the same in all versions so far
         self._last: list[Callable[[], object]] = []
 
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
@@ -67,7 +66,7 @@ class ServerLoop(asyncio.SelectorEventLoop):
         super()._run_once()  # type: ignore[misc]  # asyncio's own name for a turn, the same in all versions so far
         self._end_turn()
 
-    def hear(self, came: list[int]) -> None:
+    def _hear(self, came: list[int]) -> None:
         """Call those who wait for these, before asyncio looks at anything else, and end the turn for them."""
         assert self._some is not None
         watched = self._some.watched
@@ -79,9 +78,9 @@ class ServerLoop(asyncio.SelectorEventLoop):
                     self._tell_of(error, "what was to be read was not")
         self._end_turn()
 
-    def idle_s(self) -> float | None:
+    def _idle_s(self) -> float | None:
         """How long asyncio has nothing to do, as it reckons before it asks the system; None: until something comes."""
-        if self.steps or self._stopping:  # type: ignore[attr-defined]  # asyncio's, as is the next, the same in all versions so far
+        if self._ready or self._stopping:  # type: ignore[attr-defined]  # asyncio's, as is the next, the same in all versions so far
             return 0.0
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         return max(0.0, timers[0].when() - self.time()) if timers else None
@@ -105,30 +104,27 @@ class ServerLoop(asyncio.SelectorEventLoop):
         self.call_exception_handler({"message": message, "exception": error})
 
 
-class Steps(deque[asyncio.Handle]):
-    """What asyncio has to do. It does as much in a turn as it finds in its queue: that is no more than it may do.
+class _Ready(deque[asyncio.Handle]):
+    """asyncio's queue. It does as much in a turn as it finds there, and finds no more than it may do.
 
     Nothing is taken out for that: other threads put commits into it meanwhile, and all are to stay in their order.
     """
 
-    share = 1
-    """How many times as much a turn holds as one in which few sockets are heard."""
+    most = STEPS_PER_TURN
 
     def __len__(self) -> int:
-        return min(super().__len__(), STEPS_PER_TURN * self.share)
-
-    def wait(self) -> bool:
-        """Whether some do for this turn or a later one."""
-        return super().__len__() >= STEPS_PER_TURN * self.share
+        return min(super().__len__(), self.most)
 
 
 class _Some:
     """An `epoll` that tells of some at a time, and asyncio only of those that asyncio waits for, of few."""
 
-    def __init__(self, epoll: Any, loop: ServerLoop) -> None:
+    def __init__(self, epoll: Any, hear: Callable[[list[int]], None], idle_s: Callable[[], float | None]) -> None:
         self._epoll = epoll
-        self._loop = loop
+        self._hear = hear
+        self._idle_s = idle_s
         self._passed_over = 0
+        self.ready = _Ready()
         self._others: dict[int, int] = {}  # what asyncio is to be told of, and what of each
         self.watched: dict[int, Callable[[], object]] = {}
         for name in ("register", "modify", "close", "fileno"):
@@ -156,19 +152,18 @@ class _Some:
                 else:
                     self._others[descriptor] = events
             if came:
-                self._loop.hear(came)
-                timeout_s = self._loop.idle_s()
-            self._loop.steps.share = max(1, len(came) // SOCKETS_PER_SHARE)
+                self._hear(came)
+                timeout_s = self._idle_s()
             if self._others or not came or timeout_s == 0.0:
-                return self._take_others()
+                return self._take_others(max(1, len(came) // SOCKETS_PER_SHARE))
 
-    def _take_others(self) -> list[tuple[int, int]]:
-        steps = self._loop.steps
-        if steps.wait() and self._passed_over < PASSED_OVER_TURNS:
+    def _take_others(self, share: int) -> list[tuple[int, int]]:
+        self.ready.most = STEPS_PER_TURN * share
+        if len(self.ready) == self.ready.most and self._passed_over < PASSED_OVER_TURNS:
             self._passed_over += 1
             return []
         self._passed_over = 0
-        taken = list(islice(self._others.items(), OTHERS_PER_TURN * steps.share))
+        taken = list(islice(self._others.items(), OTHERS_PER_TURN * share))
         for descriptor, _ in taken:
             del self._others[descriptor]
         return taken

@@ -112,8 +112,10 @@ def test_what_is_watched_is_called_in_each_turn_until_another_of_that_turn_or_it
     assert later == [["c"], ["c"]]
 
 
-def turns_of(loop: ServerLoop, done: list[str]) -> None:
-    """Note where each turn begins."""
+def noting_turns() -> tuple[ServerLoop, list[str]]:
+    """The loop that runs, and where it notes each turn as it begins."""
+    loop, done = asyncio.get_running_loop(), list[str]()
+    assert isinstance(loop, ServerLoop)
     original = loop._run_once
 
     def run_once() -> None:
@@ -121,14 +123,12 @@ def turns_of(loop: ServerLoop, done: list[str]) -> None:
         original()
 
     loop._run_once = run_once  # type: ignore[method-assign]
+    return loop, done
 
 
 def test_of_asyncios_steps_few_are_taken_in_a_turn_and_all_in_their_order() -> None:
     async def story() -> list[str]:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, ServerLoop)
-        done: list[str] = []
-        turns_of(loop, done)
+        loop, done = noting_turns()
 
         def step(number: int) -> None:
             done.append(str(number))
@@ -184,10 +184,7 @@ def test_what_another_thread_puts_there_meanwhile_stays_in_its_order() -> None:
 
 def test_the_more_sockets_a_turn_hears_the_more_of_asyncios_steps_it_takes() -> None:
     async def story() -> list[str]:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, ServerLoop)
-        done: list[str] = []
-        turns_of(loop, done)
+        loop, done = noting_turns()
         for near, far in pairs:
             loop.watch(near.fileno(), lambda: None)
             far.send(b"for ever ready, for nobody reads it")
@@ -211,10 +208,7 @@ def test_the_more_sockets_a_turn_hears_the_more_of_asyncios_steps_it_takes() -> 
 
 def test_while_steps_wait_asyncio_is_told_of_nothing_new_but_not_for_ever() -> None:
     async def story() -> int:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, ServerLoop)
-        done: list[str] = []
-        turns_of(loop, done)
+        loop, done = noting_turns()
         heard = asyncio.Event()
 
         def busy() -> None:
